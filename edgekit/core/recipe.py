@@ -1,0 +1,54 @@
+"""How a model is quantized: precision, granularity, observer, calibration sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from edgekit.errors import InputError, UnknownNameError
+
+__all__ = ["FORMATS", "PRECISIONS", "Format", "PerAxis", "PerTensor", "Precision", "Recipe"]
+
+Precision = Literal["fp32", "fp16", "int8-dynamic", "int8"]
+Format = Literal["onnx", "tflite"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+FORMATS: tuple[str, ...] = get_args(Format)
+
+
+@dataclass(frozen=True)
+class PerTensor:
+    """One scale for a whole weight tensor."""
+
+
+@dataclass(frozen=True)
+class PerAxis:
+    """One scale for every index along `axis` of a weight tensor (per-channel)."""
+
+    axis: int = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a quantized file, given the trained network.
+
+    Attributes:
+        precision: one of `PRECISIONS`; "int8" is full integer, int8 in and out, statically calibrated.
+        granularity: of the convolutions' weights.
+        observer: how activation ranges are found; "min-max".
+        samples: images in the calibration sample.
+        seed: of the stratified draw.
+    """
+
+    precision: Precision
+    granularity: PerTensor | PerAxis = PerAxis(0)
+    observer: str = "min-max"
+    samples: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise UnknownNameError("precision", self.precision, PRECISIONS)
+        if self.observer != "min-max":
+            raise UnknownNameError("observer", self.observer, ["min-max"])
+        if self.samples < 1:
+            raise InputError(f"Expected at least 1 calibration sample, got {self.samples}.")

@@ -1,0 +1,100 @@
+"""Standardisation: one scale and one offset a feature, clipped at a few sigma, part of the front end's config.
+
+Signature features differ a hundredfold in spread. Folded into the first layer they would share one int8 input scale and the small
+ones would vanish; so every artifact takes standardised features, and for int8 the pipeline standardises and quantizes in one step.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgekit.core.spec import Affine
+from edgekit.errors import BundleError, InputError
+
+__all__ = ["Standardisation"]
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """clip(feature * scale + offset, -clip, clip), per feature (the last axis).
+
+    Attributes:
+        scale: (Q,) float32 values, 1 / standard deviation; 0 for a feature that never varies.
+        offset: (Q,) float32 values, -mean / standard deviation.
+        clip: bound in standard deviations, > 0.
+    """
+
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    clip: float = 4.0
+
+    def __post_init__(self) -> None:
+        if len(self.scale) != len(self.offset):
+            raise InputError(f"Expected as many offsets as scales ({len(self.scale)}), got {len(self.offset)}.")
+        if not self.clip > 0:
+            raise InputError(f"Expected a clip of more than 0 sigma, got {self.clip}.")
+        object.__setattr__(self, "_scale", np.array(self.scale, np.float32))
+        object.__setattr__(self, "_offset", np.array(self.offset, np.float32))
+
+    @classmethod
+    def fit(cls, features: np.ndarray, clip: float = 4.0) -> Standardisation:
+        """Mean and standard deviation over every axis but the last.
+
+        Args:
+            features: (..., Q) float array of training features.
+            clip: bound in standard deviations.
+        """
+        flat = features.reshape(-1, features.shape[-1])
+        mean, deviation = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
+        varies = deviation > 1e-12
+        scale = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0).astype(np.float32)
+        offset = (-mean * scale).astype(np.float32)
+        return cls(tuple(scale.tolist()), tuple(offset.tolist()), clip)
+
+    def apply(self, features: np.ndarray) -> np.ndarray:
+        """Standardised features, float32, same shape, within [-clip, clip]."""
+        scale, offset = self._arrays()
+        return np.clip(features.astype(np.float32, copy=False) * scale + offset, -self.clip, self.clip)
+
+    def quantize(self, features: np.ndarray, affine: Affine) -> np.ndarray:
+        """Standardise and quantize in one step: clip(rint(feature * a + b)), in the dtype of `affine`."""
+        scale, offset = self._arrays()
+        step = np.float32(affine.scale)
+        a, b = scale / step, offset / step + np.float32(affine.zero_point)
+        bounds = affine.quantize(np.array([-self.clip, self.clip], np.float32))
+        quantized = np.rint(features.astype(np.float32, copy=False) * a + b)
+        return np.clip(quantized, bounds[0], bounds[1]).astype(affine.dtype)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON form; the vectors as base64 of little-endian float32, so that they come back bit for bit."""
+        scale, offset = self._arrays()
+        return {"scale": _pack(scale), "offset": _pack(offset), "clip": self.clip}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Standardisation:
+        """Inverse of `to_json`.
+
+        Raises:
+            BundleError: on unknown keys or vectors that do not decode.
+        """
+        if not isinstance(value, dict) or set(value) != {"scale", "offset", "clip"}:
+            raise BundleError(f"Expected standardise to hold scale, offset and clip, got {value!r:.80}.")
+        return cls(_unpack(value["scale"]), _unpack(value["offset"]), float(value["clip"]))
+
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._scale, self._offset  # type: ignore[attr-defined]
+
+
+def _pack(vector: np.ndarray) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode("ascii")
+
+
+def _unpack(text: Any) -> tuple[float, ...]:
+    try:
+        return tuple(np.frombuffer(base64.b64decode(text, validate=True), "<f4").tolist())
+    except (TypeError, ValueError) as error:
+        raise BundleError(f"Expected base64 of float32 values in standardise, got {text!r:.40}.") from error
