@@ -1,0 +1,55 @@
+"""What a network costs: parameters and multiply-accumulates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["count_macs", "count_parameters"]
+
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Number of trainable parameters."""
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)
+
+
+def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
+    """Multiply-accumulates of one forward pass of one example, convolutions and linear layers only.
+
+    Biases, pooling, activations and the two products inside an attention are not counted.
+
+    Args:
+        module: the network; its mode and its weights are left as they were.
+        input_shape: of one example, without the batch dimension.
+    """
+    total = 0
+
+    def add(layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        nonlocal total
+        total += output.numel() * _macs_per_output(layer)
+
+    layers = [layer for layer in module.modules() if isinstance(layer, (nn.Linear, *_CONVOLUTIONS))]
+    hooks = [layer.register_forward_hook(add) for layer in layers]
+    was_training = module.training
+    try:
+        module.eval()
+        with torch.no_grad():
+            module(torch.zeros(1, *input_shape))
+    finally:
+        module.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return total
+
+
+def _macs_per_output(layer: nn.Module) -> int:
+    if isinstance(layer, nn.Linear):
+        return layer.in_features
+    if isinstance(layer, _CONVOLUTIONS):
+        return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+    return 0
