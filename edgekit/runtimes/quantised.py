@@ -1,0 +1,73 @@
+"""The float face that every engine gets: names, checks, quantize on the way in, dequantize on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+import numpy as np
+
+from edgekit.core.spec import TensorSpec, check_array
+from edgekit.errors import InputError
+from edgekit.runtimes.engine import Engine
+
+__all__ = ["EngineRuntime"]
+
+
+class EngineRuntime:
+    """A `Runtime` over an `Engine`.
+
+    Args:
+        engine: a loaded engine; closed with this runtime.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine: Engine | None = engine
+        self.name = engine.name
+        self.version = engine.version
+        self.inputs: tuple[TensorSpec, ...] = engine.inputs
+        self.outputs: tuple[TensorSpec, ...] = engine.outputs
+        self.metadata = engine.metadata
+        self._names = {spec.name for spec in self.inputs}
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Float in, float out, also for int8 graphs; see `Runtime.run`."""
+        results = self._invoke(inputs)
+        return {spec.name: _to_float(spec, array) for spec, array in zip(self.outputs, results, strict=True)}
+
+    def run_raw(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `run`, but quantized outputs stay integers."""
+        results = self._invoke(inputs)
+        return {spec.name: array for spec, array in zip(self.outputs, results, strict=True)}
+
+    def close(self) -> None:
+        """Release the engine; a second call does nothing."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def __enter__(self) -> EngineRuntime:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _invoke(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        if self._engine is None:
+            raise InputError("Expected an open runtime, this one was closed. Open the model again.")
+        if inputs.keys() != self._names:
+            raise InputError(f"Expected inputs {', '.join(sorted(self._names))}; got {', '.join(sorted(inputs)) or 'none'}.")
+        return self._engine.invoke([_to_stored(spec, inputs[spec.name]) for spec in self.inputs])
+
+
+def _to_stored(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
+    array = check_array(spec, array)
+    if array.dtype != np.dtype(spec.dtype):
+        array = spec.affine.quantize(array) if spec.affine is not None else array.astype(spec.dtype)
+    return np.ascontiguousarray(array)
+
+
+def _to_float(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
+    if spec.affine is not None:
+        return spec.affine.dequantize(array)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
