@@ -1,0 +1,92 @@
+"""A cache of arrays on disk: features cost more than training a small network on them.
+
+It lies in `$XDG_CACHE_HOME/edgekit/features` (`~/.cache` where that is not set), may be deleted at any time, and throws its
+oldest files away beyond `LIMIT_BYTES`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["LIMIT_BYTES", "Arrays", "cache_folder", "cache_key", "cached", "code_version"]
+
+LIMIT_BYTES = 4 * 2**30
+Arrays = Mapping[str, np.ndarray]
+
+
+def cache_folder() -> Path:
+    """Where the files lie; it may not exist yet."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "edgekit" / "features"
+
+
+def cache_key(value: Any) -> str:
+    """sha256 of a JSON value, keys sorted."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def code_version() -> str:
+    """sha256 over the source of the front ends and of the augmentation: features of other code are other features."""
+    package = Path(__file__).resolve().parents[1]
+    sources = [*sorted((package / "frontends").glob("*.py")), package / "training" / "augment.py"]
+    digest = hashlib.sha256()
+    for source in sources:
+        digest.update(source.name.encode() + source.read_bytes())
+    return digest.hexdigest()
+
+
+def cached(key: str, compute: Callable[[], Arrays]) -> dict[str, np.ndarray]:
+    """The arrays stored under `key`, or those that `compute` gives, then stored.
+
+    A damaged file is computed anew. A cache that cannot be written (a full disk, a read-only home) costs time, never the result.
+    """
+    path = cache_folder() / f"{key}.npz"
+    found = _read(path)
+    if found is not None:
+        return found
+    arrays = dict(compute())
+    with suppress(OSError):
+        _write(path, arrays)
+        _prune(path.parent, keep=path)
+    return arrays
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of a whole file (its zip carries a CRC-32 of each), None when it is absent or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _prune(folder: Path, keep: Path) -> None:
+    """Delete the oldest files until what is left fits `LIMIT_BYTES`; `keep` stays."""
+    files = sorted(((entry.stat().st_mtime, entry) for entry in folder.glob("*.npz") if entry != keep), reverse=True)
+    total = keep.stat().st_size
+    for _, file in files:
+        total += file.stat().st_size
+        if total > LIMIT_BYTES:
+            file.unlink(missing_ok=True)

@@ -1,0 +1,191 @@
+"""Features of a data set's images, plain and augmented, from the cache where they are known."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from edgekit.errors import DataError, ImageError
+from edgekit.frontends.base import FrontEnd
+from edgekit.frontends.image import decode, is_single_tint, resize_area
+from edgekit.training.augment import augment
+from edgekit.training.cache import Arrays, cache_key, cached, code_version
+from edgekit.training.data import Example
+from edgekit.training.progress import Progress
+
+__all__ = ["augmented_features", "check_colour", "plain_features"]
+
+_CHUNK = 16
+_MOST_NAMED = 5
+_LARGEST = 4
+_HALF_LIMIT = 60000.0
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Features of one chunk of examples, and the images that could not be read."""
+
+    features: np.ndarray
+    single_tint: np.ndarray
+    failures: tuple[str, ...] = ()
+
+
+def plain_features(
+    examples: Sequence[Example], frontend: FrontEnd, progress: Progress, stage: str = "features"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Raw features of images as they are.
+
+    Args:
+        examples: N images.
+        frontend: its standardisation is not applied.
+        progress: told of every image.
+        stage: what the bar says.
+
+    Returns:
+        (N, R, F) float32 features before standardisation, and (N,) bool: True for an image of a single tint (grey).
+
+    Raises:
+        DataError: when images cannot be decoded; up to five are named, all are counted.
+    """
+    compute = partial(_collect, examples, frontend, partial(_plain_part, frontend), progress, stage)
+    arrays = cached(cache_key(["plain", *_identity(examples, frontend)]), compute)
+    return arrays["features"], arrays["single_tint"]
+
+
+def augmented_features(
+    examples: Sequence[Example],
+    frontend: FrontEnd,
+    progress: Progress,
+    *,
+    policy: str,
+    copies: int,
+    seed: int,
+    spread: np.ndarray,
+) -> np.ndarray:
+    """Raw features of augmented copies, divided by `spread` and kept in half precision (relative error 5e-4).
+
+    The randomness of a copy comes from the seed, the image's content and the copy's number alone.
+
+    Args:
+        examples: N images.
+        frontend: its standardisation is not applied.
+        progress: told of every image.
+        policy: a name of `edgekit.training.augment.POLICIES`.
+        copies: C augmented copies of each image.
+        seed: of the draw.
+        spread: (F,) float32, > 0, the features' standard deviations, which bring them into the range of float16.
+
+    Returns:
+        (N * C, R, F) float16; the copies of one image lie together.
+
+    Raises:
+        DataError: when images cannot be decoded.
+        UnknownNameError: on an unknown policy.
+    """
+    part = partial(_augmented_part, frontend, policy, copies, seed, spread.astype(np.float32))
+    compute = partial(_collect, examples, frontend, part, progress, "augmented features")
+    key = cache_key(["augmented", *_identity(examples, frontend), policy, copies, seed, spread.astype(float).tolist()])
+    return cached(key, compute)["features"]
+
+
+def check_colour(frontend: FrontEnd, single_tint: np.ndarray) -> None:
+    """Refuse a data set of mostly grey images where the path is their colour: all three channels then move as one.
+
+    Args:
+        frontend: only a signature on the path "rgb" is concerned.
+        single_tint: (N,) bool.
+
+    Raises:
+        DataError: when more than half are of a single tint.
+    """
+    if frontend.config_to_json().get("path") == "rgb" and single_tint.mean() > 0.5:
+        raise DataError(
+            f"Expected colour images for the path rgb, found {int(single_tint.sum())} of {len(single_tint)} in shades of one tint: "
+            "their three channels move as one and the signature says next to nothing. Pass --path grey+time."
+        )
+
+
+def _identity(examples: Sequence[Example], frontend: FrontEnd) -> list[object]:
+    config = frontend.with_standardisation(None).config_to_json()
+    return [[example.digest for example in examples], frontend.name, config, code_version()]
+
+
+def _plain_part(frontend: FrontEnd, chunk: Sequence[Example]) -> _Part:
+    images, tints, failures = [], [], []
+    for example in chunk:
+        try:
+            image = decode(example.path)
+        except ImageError as error:
+            failures.append(f"{example.path} ({_reason(error)})")
+            continue
+        tints.append(is_single_tint(image))
+        images.append(resize_area(image, frontend.size))
+    features = frontend.raw(np.stack(images)) if images else np.zeros((0, *frontend.output.shape))
+    return _Part(features.astype(np.float32), np.array(tints, bool), tuple(failures))
+
+
+def _augmented_part(
+    frontend: FrontEnd, policy: str, copies: int, seed: int, spread: np.ndarray, chunk: Sequence[Example]
+) -> _Part:
+    parts, failures = [], []
+    for example in chunk:
+        try:
+            image = _shrink(decode(example.path), frontend.size)
+        except ImageError as error:
+            failures.append(f"{example.path} ({_reason(error)})")
+            continue
+        generators = (np.random.default_rng([seed, int(example.digest[:16], 16), copy]) for copy in range(copies))
+        batch = np.stack([resize_area(augment(image, policy, rng), frontend.size) for rng in generators])
+        scaled = frontend.raw(batch).astype(np.float32) / spread
+        parts.append(np.clip(scaled, -_HALF_LIMIT, _HALF_LIMIT).astype(np.float16))
+    features = np.concatenate(parts) if parts else np.zeros((0, *frontend.output.shape), np.float16)
+    return _Part(features, np.zeros(len(features), bool), tuple(failures))
+
+
+def _shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """At most four times the front end's size on each side: augmenting megapixels would cost most of the time."""
+    height, width = (min(have, _LARGEST * want) for have, want in zip(image.shape[:2], size, strict=True))
+    return image if (height, width) == image.shape[:2] else resize_area(image, (height, width))
+
+
+def _collect(
+    examples: Sequence[Example], frontend: FrontEnd, part: Callable[[Sequence[Example]], _Part], progress: Progress, stage: str
+) -> Arrays:
+    """Run `part` over chunks in threads and put the results together in order."""
+    progress.start(stage, len(examples))
+    chunks = [examples[start : start + _CHUNK] for start in range(0, len(examples), _CHUNK)]
+    parts = []
+    for chunk, done in zip(chunks, _in_threads(part, chunks), strict=True):
+        parts.append(done)
+        progress.advance(len(chunk))
+    failures = [failure for done in parts for failure in done.failures]
+    if failures:
+        more = f" and {len(failures) - _MOST_NAMED} more" if len(failures) > _MOST_NAMED else ""
+        raise DataError(
+            f"Expected images that can be decoded, found {len(failures)} of {len(examples)} that cannot: "
+            f"{', '.join(failures[:_MOST_NAMED])}{more}. Remove or replace them."
+        )
+    if not parts:
+        return {"features": np.zeros((0, *frontend.output.shape), np.float32), "single_tint": np.zeros(0, bool)}
+    return {
+        "features": np.concatenate([done.features for done in parts]),
+        "single_tint": np.concatenate([done.single_tint for done in parts]),
+    }
+
+
+def _in_threads(part: Callable[[Sequence[Example]], _Part], chunks: Sequence[Sequence[Example]]) -> Iterator[_Part]:
+    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
+        try:
+            yield from pool.map(part, chunks)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _reason(error: ImageError) -> str:
+    """Why, shortly: an image error's message without the path that is named beside it."""
+    return str(error).splitlines()[0][:80].rstrip(".")
