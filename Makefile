@@ -1,0 +1,49 @@
+# make quickstart   fresh machine -> .venv, install, the main job on embedded data
+# make test         fresh machine -> .venv and .venv-device, install, lint, types, tests in both
+PYTHON ?= python3
+PIP = -m pip install --quiet --disable-pip-version-check
+DEVICE_TESTS = tests
+
+.PHONY: quickstart test lint types device-test clean
+
+quickstart: .venv/.installed
+	.venv/bin/edgekit quickstart
+
+test: lint types .venv/.dev device-test
+	.venv/bin/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/.dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports
+
+types: .venv/.dev
+	.venv/bin/mypy
+
+device-test: .venv-device/.installed
+	cd .venv-device && bin/python -m pytest -c ../pyproject.toml --rootdir .. -m device -n 2 ../$(DEVICE_TESTS)
+
+# PyTorch first and alone: its CPU build satisfies every later requirement, and nothing pulls the CUDA one.
+.venv/.installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP) torch==2.13.0
+	.venv/bin/python $(PIP) -e '.[onnx,litert,tflite-runtime,train,export]'
+	touch $@
+
+# iisignature builds from source against the numpy that is already there.
+.venv/.dev: .venv/.installed
+	.venv/bin/python $(PIP) -e '.[onnx,litert,tflite-runtime,train,export,dev]'
+	.venv/bin/python $(PIP) --no-build-isolation -e '.[iisignature]'
+	touch $@
+
+# The board's side as a board gets it: the built wheel, numpy 2, no torch, no onnx, no scikit-learn.
+.venv-device/.installed: .venv/.dev $(shell find edgekit -name '*.py') pyproject.toml
+	rm -rf dist build
+	.venv/bin/python -m build --wheel --no-isolation --outdir dist . > /dev/null
+	$(PYTHON) -m venv .venv-device
+	.venv-device/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
+	.venv-device/bin/python $(PIP) "$$(ls dist/*.whl)[onnx,litert,device-test]"
+	touch $@
+
+clean:
+	rm -rf .venv .venv-device dist build *.egg-info

@@ -1,0 +1,5 @@
+"""The `edgekit` command. One file a command; what needs torch is imported inside the command's body."""
+
+from edgekit.cli.app import app, main
+
+__all__ = ["app", "main"]

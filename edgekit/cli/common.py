@@ -1,0 +1,130 @@
+"""What every command shares: the error boundary, the two output streams, the progress bar, the words of common options."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from edgekit.errors import EdgekitError
+
+__all__ = [
+    "Json",
+    "Progress",
+    "Threads",
+    "boundary",
+    "log",
+    "parse_size",
+    "print_json",
+    "print_table",
+    "progress_bar",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
+Threads = Annotated[int, typer.Option(min=1, help="Threads that the runtime may use.")]
+
+#: Called with (done, total, text) as work goes on.
+Progress = Callable[[int, int, str], None]
+
+_USER_ERROR = 2
+
+
+def boundary(command: F) -> F:
+    """Turn what may go wrong into one line on stderr and an exit code: 1 a gate, 2 the user's input, a full disk, an interrupt."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        previous = signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            return command(*args, **kwargs)
+        except EdgekitError as error:
+            _fail(str(error), error.exit_code, error)
+        except KeyboardInterrupt as error:
+            _fail("Interrupted. Nothing was left half-written.", _USER_ERROR, error)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG):
+                raise
+            where = f" ({error.filename})" if error.filename else ""
+            _fail(f"Expected to be able to write: {error.strerror}{where}. Nothing was left half-written.", _USER_ERROR, error)
+        finally:
+            signal.signal(signal.SIGTERM, previous)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def log(text: str) -> None:
+    """One line on stderr."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """The one JSON document of a `--json` call. Non-finite numbers are not JSON and are refused."""
+    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def print_table(header: list[str], rows: list[list[str]]) -> None:
+    """A plain aligned table on stdout: the first column to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        cells = [cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))]
+        typer.echo("  ".join(cells).rstrip())
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A bar on stderr (rich) while the block runs; silent where stderr is no terminal.
+
+    Yields:
+        A function of (done, total, text); a new text starts a new bar.
+    """
+    if not sys.stderr.isatty():
+        yield lambda done, total, text: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bars
+
+    tasks: dict[str, Any] = {}
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+
+        def update(done: int, total: int, text: str) -> None:
+            name = text.partition(":")[0]
+            if name not in tasks:
+                tasks[name] = bars.add_task(text, total=total)
+            bars.update(tasks[name], completed=done, total=total, description=text)
+
+        yield update
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """"64" or "48x64" (height x width) to (height, width)."""
+    parts = text.lower().split("x")
+    if len(parts) in (1, 2) and all(part.isdigit() and int(part) > 0 for part in parts):
+        return int(parts[0]), int(parts[-1])
+    raise typer.BadParameter(f"Expected HEIGHTxWIDTH such as 64x64, got {text!r}.")
+
+
+def existing(path: Path, what: str) -> Path:
+    """Return `path`, or raise the usage error that says it is absent."""
+    if not path.exists():
+        raise typer.BadParameter(f"Expected {what} at {path}, found nothing there.")
+    return path
+
+
+def _interrupt(signum: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int, cause: BaseException) -> None:
+    line = " ".join(message.split())
+    typer.echo(f"error: {line}", err=True)
+    raise typer.Exit(code) from cause

@@ -1,0 +1,60 @@
+"""`edgekit inspect`: what a bundle or a model file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgekit.cli.common import Json, boundary, print_json, print_table
+from edgekit.core.bundle import Bundle, is_bundle
+from edgekit.inspection import inspect_bundle, inspect_file
+
+__all__ = ["inspect"]
+
+
+@boundary
+def inspect(
+    source: Annotated[Path, typer.Argument(help="A bundle (folder or .zip), an .onnx or a .tflite file.")],
+    json: Json = False,
+) -> None:
+    """Inputs, outputs, operators, dtype / scale / zero point per tensor, parameters, MACs, bytes, metadata.
+
+    Example: edgekit inspect fire.bundle --json
+    """
+    if source.is_dir() or is_bundle(source):
+        report = inspect_bundle(Bundle.open(source))
+    else:
+        report = inspect_file(source).to_json()
+    if json:
+        print_json(report)
+        return
+    for part in report.get("artifacts", [report]):
+        _show(part)
+
+
+def _show(report: dict[str, Any]) -> None:
+    typer.echo(f"{report['file']}: {report['format']}, {report['bytes']:,} bytes")
+    for role in ("inputs", "outputs"):
+        for spec in report[role]:
+            typer.echo(f"  {role[:-1]} {spec['name']}: {_type(spec)}")
+    if report["operators"] is None:
+        typer.echo("  operators: unknown (pip install onnx to walk ONNX graphs)\n")
+        return
+    typer.echo(f"  parameters {report['parameters']:,}, MACs {report['macs']:,}")
+    typer.echo("  operators " + ", ".join(f"{name} x {count}" for name, count in report["operators"].items()))
+    metadata = report["metadata"]
+    typer.echo(f"  metadata {'none of edgekit' if metadata is None else 'labels ' + ', '.join(metadata['labels'])}\n")
+    rows = [[str(i), row["name"] or "-", _type(row), "yes" if row["constant"] else ""] for i, row in enumerate(report["tensors"])]
+    print_table(["#", "tensor", "type", "constant"], rows)
+    typer.echo("")
+
+
+def _type(row: dict[str, Any]) -> str:
+    shape = "x".join("?" if size < 0 else str(size) for size in row["shape"] or ()) or "scalar"
+    if row["scale"] is None:
+        return f"{row['dtype']} {shape}"
+    if isinstance(row["scale"], list):
+        return f"{row['dtype']} {shape}, {len(row['scale'])} scales on axis {row['axis']}"
+    return f"{row['dtype']} {shape}, scale {row['scale']:.6g}, zero point {row['zero_point']}"

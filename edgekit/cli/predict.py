@@ -1,0 +1,88 @@
+"""`edgekit predict`: labels and probabilities of images."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgekit.cli.common import Json, Threads, boundary, print_json, print_table, progress_bar
+from edgekit.errors import DataError
+from edgekit.pipeline import Prediction, open_pipeline
+
+__all__ = ["predict"]
+
+#: A bar is worth its import only when the work takes a while.
+_BAR_FROM = 50
+
+
+@boundary
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="A bundle (folder or .zip), or one exported .onnx / .tflite file.")],
+    inputs: Annotated[list[str], typer.Argument(help="Images, folders of images, or glob patterns.")],
+    runtime: Annotated[str | None, typer.Option(help="litert, tflite-runtime or onnxruntime.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, fp16, int8-dynamic or int8.")] = None,
+    threads: Threads = 1,
+    json: Json = False,
+) -> None:
+    """Labels and probabilities for images, folders and globs.
+
+    Example: edgekit predict fire.bundle photo.jpg more/*.jpg --json
+    """
+    paths = expand(inputs)
+    rows: list[dict[str, Any]] = []
+    with open_pipeline(bundle, runtime, precision, threads) as pipeline:
+        if len(paths) < _BAR_FROM:
+            rows = [_row(path, pipeline.predict(path)) for path in paths]
+        else:
+            with progress_bar() as progress:
+                for done, path in enumerate(paths):
+                    progress(done, len(paths), "predict")
+                    rows.append(_row(path, pipeline.predict(path)))
+    if json:
+        print_json(rows)
+        return
+    print_table(
+        ["input", "label", "probability", "ms"],
+        [[row["input"], row["label"], _best(row), f"{sum(row['timings_ms'].values()):.2f}"] for row in rows],
+    )
+
+
+def expand(inputs: list[str]) -> list[Path]:
+    """Files named by paths, folders (their images, recursively, sorted) and glob patterns.
+
+    Raises:
+        DataError: when one of them names nothing.
+    """
+    from edgekit.frontends.image import IMAGE_SUFFIXES
+
+    paths: list[Path] = []
+    for text in inputs:
+        path = Path(text)
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+        elif path.exists():
+            found = [path]
+        else:
+            found = [Path(name) for name in sorted(glob.glob(text, recursive=True)) if Path(name).is_file()]
+        if not found:
+            raise DataError(f"Expected images at {text}, found none. Pass an image, a folder of images or a glob pattern.")
+        paths.extend(found)
+    return paths
+
+
+def _row(path: Path, prediction: Prediction) -> dict[str, Any]:
+    return {
+        "input": str(path),
+        "label": prediction.label,
+        "index": prediction.index,
+        "probabilities": prediction.probabilities,
+        "timings_ms": {stage: round(ms, 4) for stage, ms in prediction.timings_ms.items()},
+    }
+
+
+def _best(row: dict[str, Any]) -> str:
+    probabilities = row["probabilities"]
+    return "-" if probabilities is None else f"{probabilities[row['label']]:.3f}"

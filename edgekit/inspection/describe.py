@@ -1,0 +1,78 @@
+"""Describe a model file, or every artifact of a bundle."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from edgekit.core.bundle import Bundle
+from edgekit.core.optional import has_module
+from edgekit.core.strict import to_json
+from edgekit.errors import ModelError
+from edgekit.inspection import onnx_file, tflite
+from edgekit.inspection.report import ModelReport, spec_row
+from edgekit.runtimes.litert import is_tflite
+from edgekit.runtimes.open import open_runtime
+
+__all__ = ["inspect_bundle", "inspect_file", "inspect_model"]
+
+
+def inspect_file(path: Path) -> ModelReport:
+    """Describe an .onnx or .tflite file.
+
+    Raises:
+        ModelError: when it is no such file.
+        MissingExtraError: when no runtime for its format is installed.
+    """
+    try:
+        model = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"Expected a bundle, an .onnx or a .tflite file at {path}: {error.strerror}.") from error
+    return inspect_model(model, str(path))
+
+
+def inspect_model(model: bytes, name: str) -> ModelReport:
+    """Describe a model from its bytes; `name` is shown as its file."""
+    with open_runtime(model) as runtime:
+        inputs, outputs, card, engine = runtime.inputs, runtime.outputs, runtime.metadata, runtime.name
+    metadata = json.loads(card) if card is not None else None
+    if is_tflite(model):
+        tensors, ops = tflite.walk(model, engine)
+        return ModelReport(
+            name,
+            "tflite",
+            inputs,
+            outputs,
+            tflite.operator_counts(ops),
+            tuple(tensors),
+            tflite.count_parameters(tensors, ops),
+            tflite.count_macs(tensors, ops),
+            len(model),
+            metadata,
+        )
+    if not has_module("onnx"):
+        return ModelReport(name, "onnx", inputs, outputs, None, None, None, None, len(model), metadata)
+    rows, operators, parameters, macs = onnx_file.walk(model)
+    return ModelReport(name, "onnx", inputs, outputs, operators, tuple(rows), parameters, macs, len(model), metadata)
+
+
+def inspect_bundle(bundle: Bundle) -> dict[str, Any]:
+    """The same keys for a bundle: its own input and output, its manifest as metadata, and "artifacts" with a report each."""
+    reports = [
+        inspect_model(bundle.read(artifact.file), artifact.file).to_json() for artifact in bundle.manifest.artifacts
+    ]
+    first = reports[0]
+    return {
+        "file": str(bundle.path),
+        "format": "bundle",
+        "inputs": [spec_row(bundle.manifest.input)],
+        "outputs": first["outputs"],
+        "operators": first["operators"],
+        "tensors": None,
+        "parameters": first["parameters"],
+        "macs": first["macs"],
+        "bytes": sum(report["bytes"] for report in reports),
+        "metadata": to_json(bundle.manifest),
+        "artifacts": reports,
+    }

@@ -1,0 +1,246 @@
+"""From an image to a prediction: decode, resize, front end, quantize, inference, post-processing, each timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.core.bundle import Bundle, is_bundle
+from edgekit.core.manifest import Artifact, ModelCard, OutputEntry
+from edgekit.core.recipe import PRECISIONS
+from edgekit.core.spec import TensorSpec
+from edgekit.errors import BundleError, ModelError, UnknownNameError
+from edgekit.frontends.base import FrontEnd, create_frontend
+from edgekit.frontends.image import decode, resize_area
+from edgekit.runtimes.base import RUNTIME_FORMATS, Runtime
+from edgekit.runtimes.open import check_runtime, installed_runtimes, open_runtime
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["STAGES", "Pipeline", "Prediction", "open_artifact", "open_pipeline", "probabilities_of"]
+
+STAGES = ("decode", "resize", "frontend", "quantize", "inference", "post")
+
+#: Which precision to run where the caller does not say: what the board was exported for first.
+_PREFERENCE = ("int8", "int8-dynamic", "fp16", "fp32")
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one image.
+
+    Attributes:
+        label: name of the most probable class.
+        index: its index.
+        probabilities: label -> probability, summing to 1; None where the model gives raw scores.
+        scores: (classes,) float32 outputs of the model as they came.
+        timings_ms: stage -> milliseconds, the stages of `STAGES`.
+    """
+
+    label: str
+    index: int
+    probabilities: dict[str, float] | None
+    scores: np.ndarray
+    timings_ms: dict[str, float]
+
+
+class Pipeline:
+    """A front end, a runtime and the post-processing of one model. A context manager; not safe for several threads.
+
+    Args:
+        card: what the model is: labels, front end, output kind, input spec.
+        runtime: a loaded model; closed with this pipeline.
+        frontend: the card's front end where the caller has built it already.
+
+    Raises:
+        ModelError: when the model does not take what the front end gives.
+    """
+
+    def __init__(self, card: ModelCard, runtime: Runtime, frontend: FrontEnd | None = None) -> None:
+        self.card = card
+        self.runtime = runtime
+        self.frontend = frontend or create_frontend(card.frontend.name, card.frontend.config)
+        self._input = _single(runtime.inputs, "input")
+        self._output = _single(runtime.outputs, "output")
+        check_fit(self.frontend, self._input, self._output, card)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes, by index."""
+        return self.card.labels
+
+    def predict(self, source: str | Path | bytes | Image | np.ndarray) -> Prediction:
+        """Classify one image.
+
+        Args:
+            source: a path, the bytes of an encoded image, a PIL image, or an (H, W, 3) uint8 RGB array.
+
+        Raises:
+            ImageError: when it cannot be decoded.
+        """
+        timings = dict.fromkeys(STAGES, 0.0)
+        with _timed(timings, "decode"):
+            image = decode(source)
+        with _timed(timings, "resize"):
+            image = resize_area(image, self.frontend.size)
+        with _timed(timings, "frontend"):
+            features = self.frontend.raw(image)
+        return self._finish(features, timings)
+
+    def predict_features(self, features: np.ndarray) -> Prediction:
+        """Classify from features that `frontend.raw` gave, shape `frontend.output.shape`."""
+        return self._finish(features, dict.fromkeys(STAGES, 0.0))
+
+    def prepare(self, features: np.ndarray) -> np.ndarray:
+        """Raw features as the model's stored input, with the batch dimension: standardised, and quantized for int8 graphs."""
+        affine, standardise = self._input.affine, self.frontend.standardise
+        if standardise is not None:
+            values = standardise.apply(features) if affine is None else standardise.quantize(features, affine)
+        else:
+            values = features.astype(np.float32, copy=False) if affine is None else affine.quantize(features)
+        return values[np.newaxis]
+
+    def infer(self, prepared: np.ndarray) -> np.ndarray:
+        """Run the model on what `prepare` gave: (classes,) float32 scores."""
+        return self.runtime.run({self._input.name: prepared})[self._output.name].reshape(-1)
+
+    def infer_raw(self, prepared: np.ndarray) -> np.ndarray:
+        """As `infer`, with quantized scores left as integers."""
+        return self.runtime.run_raw({self._input.name: prepared})[self._output.name].reshape(-1)
+
+    def close(self) -> None:
+        """Release the runtime."""
+        self.runtime.close()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _finish(self, features: np.ndarray, timings: dict[str, float]) -> Prediction:
+        with _timed(timings, "quantize"):
+            prepared = self.prepare(features)
+        with _timed(timings, "inference"):
+            scores = self.infer(prepared)
+        with _timed(timings, "post"):
+            probabilities = probabilities_of(scores, self.card.output)
+            index = int(scores.argmax())
+            named = None if probabilities is None else dict(zip(self.labels, map(float, probabilities), strict=True))
+        return Prediction(self.labels[index], index, named, scores, timings)
+
+
+def open_pipeline(
+    source: str | Path, runtime: str | None = None, precision: str | None = None, threads: int = 1
+) -> Pipeline:
+    """Open a bundle (folder or .zip), or a single model file that edgekit exported.
+
+    Args:
+        source: the path.
+        runtime: "litert", "tflite-runtime" or "onnxruntime"; by default the first installed one that runs an artifact.
+        precision: "fp32", "fp16", "int8-dynamic" or "int8"; by default int8 where there is one.
+        threads: threads of the runtime.
+
+    Raises:
+        BundleError: when the bundle is damaged, or holds no such artifact.
+        ModelError: when the single file carries no metadata of edgekit.
+        UnknownNameError: on an unknown runtime or precision.
+        MissingExtraError: when no runtime for it is installed.
+    """
+    if runtime is not None:
+        check_runtime(runtime)
+    if precision is not None and precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    path = Path(source)
+    if path.is_file() and not is_bundle(path):
+        return _open_file(path, runtime, threads)
+    bundle = Bundle.open(path)
+    artifact, name = _choose(bundle, runtime, precision)
+    return open_artifact(bundle, artifact, name, threads)
+
+
+def open_artifact(bundle: Bundle, artifact: Artifact, runtime: str | None = None, threads: int = 1) -> Pipeline:
+    """Open one artifact of a bundle.
+
+    Raises:
+        ModelError: when the model does not take what the manifest says.
+    """
+    opened = open_runtime(bundle.read(artifact.file), runtime, threads, artifact.format)
+    return Pipeline(bundle.manifest.card, opened)
+
+
+def probabilities_of(scores: np.ndarray, output: OutputEntry) -> np.ndarray | None:
+    """Probabilities of a model's scores: softmax(scores / temperature) of logits, untouched probabilities, None for raw.
+
+    Args:
+        scores: (..., classes) float32.
+        output: what the scores are.
+    """
+    if output.kind == "raw":
+        return None
+    if output.kind == "probabilities":
+        return scores
+    scaled = scores / np.float32(output.temperature)
+    exponentials = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def check_fit(frontend: FrontEnd, model_input: TensorSpec, model_output: TensorSpec, card: ModelCard) -> None:
+    """Raise ModelError unless the model takes the front end's features and gives one score a label."""
+    features = (1, *frontend.output.shape)
+    if not model_input.fits(features):
+        raise ModelError(
+            f"Expected a model that takes the {frontend.name} features of shape {features}, "
+            f"this one takes {model_input.shape}. Change the front end's config, or the model."
+        )
+    scores = abs(int(np.prod(model_output.shape)))
+    if scores != len(card.labels):
+        raise ModelError(f"Expected {len(card.labels)} scores for {len(card.labels)} labels, the model gives {scores}.")
+
+
+def _open_file(path: Path, runtime: str | None, threads: int) -> Pipeline:
+    opened = open_runtime(path, runtime, threads)
+    if opened.metadata is None:
+        raise ModelError(f"Expected a model file exported by edgekit, {path} carries no metadata of it. Wrap it: edgekit pack")
+    return Pipeline(ModelCard.from_text(opened.metadata), opened)
+
+
+def _choose(bundle: Bundle, runtime: str | None, precision: str | None) -> tuple[Artifact, str]:
+    """The artifact and the runtime to open: by precision first, then by the order of the runtimes."""
+    format_ = RUNTIME_FORMATS[runtime] if runtime else None
+    candidates = sorted(bundle.artifacts(precision, format_), key=lambda a: _PREFERENCE.index(a.precision))
+    ranked = [
+        (artifact, name)
+        for artifact in candidates
+        for name in RUNTIME_FORMATS
+        if runtime in (None, name) and RUNTIME_FORMATS[name] == artifact.format
+    ]
+    for artifact, name in ranked:
+        if runtime or name in installed_runtimes(artifact.format):
+            return artifact, name
+    # Nothing fits: opening the first choice raises the error with its install line.
+    open_runtime(bundle.read(candidates[0].file), None, 1, candidates[0].format).close()
+    raise BundleError(f"Expected an installed runtime for an artifact of {bundle.path}, found none.")
+
+
+def _single(specs: tuple[TensorSpec, ...], what: str) -> TensorSpec:
+    if len(specs) != 1:
+        raise ModelError(f"Expected a model with one {what}, this one has {len(specs)}. Split it first.")
+    return specs[0]
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[stage] = (time.perf_counter() - start) * 1e3
+
+
