@@ -14,13 +14,14 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import EdgekitError, UserError
 
 __all__ = [
+    "Bar",
     "Json",
-    "Progress",
     "Threads",
     "boundary",
+    "existing",
     "log",
     "parse_size",
     "print_json",
@@ -32,9 +33,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout; logs go to stderr.")]
 Threads = Annotated[int, typer.Option(min=1, help="Threads that the runtime may use.")]
-
-#: Called with (done, total, text) as work goes on.
-Progress = Callable[[int, int, str], None]
 
 _USER_ERROR = 2
 
@@ -80,29 +78,33 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
         typer.echo("  ".join(cells).rstrip())
 
 
+class Bar:
+    """A progress bar on stderr, one line a stage; it satisfies `edgekit.training.progress.Progress`."""
+
+    def __init__(self, bars: Any) -> None:
+        self._bars = bars
+        self._task: Any = None
+
+    def start(self, stage: str, total: int) -> None:
+        """A stage begins."""
+        self._task = self._bars.add_task(stage, total=total, note="")
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        """Steps of the stage are done."""
+        self._bars.update(self._task, advance=steps, note=note)
+
+
 @contextmanager
-def progress_bar() -> Iterator[Progress]:
-    """A bar on stderr (rich) while the block runs; silent where stderr is no terminal.
-
-    Yields:
-        A function of (done, total, text); a new text starts a new bar.
-    """
-    if not sys.stderr.isatty():
-        yield lambda done, total, text: None
-        return
+def progress_bar() -> Iterator[Bar]:
+    """A `Bar` (drawn by rich) while the block runs; nothing is drawn where stderr is no terminal."""
     from rich.console import Console
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    tasks: dict[str, Any] = {}
-    with Bars(console=Console(stderr=True), transient=True) as bars:
-
-        def update(done: int, total: int, text: str) -> None:
-            name = text.partition(":")[0]
-            if name not in tasks:
-                tasks[name] = bars.add_task(text, total=total)
-            bars.update(tasks[name], completed=done, total=total, description=text)
-
-        yield update
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
+    ) as bars:
+        yield Bar(bars)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -110,13 +112,13 @@ def parse_size(text: str) -> tuple[int, int]:
     parts = text.lower().split("x")
     if len(parts) in (1, 2) and all(part.isdigit() and int(part) > 0 for part in parts):
         return int(parts[0]), int(parts[-1])
-    raise typer.BadParameter(f"Expected HEIGHTxWIDTH such as 64x64, got {text!r}.")
+    raise UserError(f"Expected HEIGHTxWIDTH such as 64x64, got {text!r}.")
 
 
 def existing(path: Path, what: str) -> Path:
-    """Return `path`, or raise the usage error that says it is absent."""
+    """Return `path`, or raise the UserError that says it is absent."""
     if not path.exists():
-        raise typer.BadParameter(f"Expected {what} at {path}, found nothing there.")
+        raise UserError(f"Expected {what} at {path}, found nothing there.")
     return path
 
 

@@ -38,9 +38,10 @@ def predict(
             rows = [_row(path, pipeline.predict(path)) for path in paths]
         else:
             with progress_bar() as progress:
-                for done, path in enumerate(paths):
-                    progress(done, len(paths), "predict")
+                progress.start("predict", len(paths))
+                for path in paths:
                     rows.append(_row(path, pipeline.predict(path)))
+                    progress.advance()
     if json:
         print_json(rows)
         return

@@ -1,0 +1,64 @@
+"""`edgekit evaluate`: accuracy of every artifact on every runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgekit.cli.common import Json, Threads, boundary, existing, print_json, print_table, progress_bar
+
+__all__ = ["evaluate", "show_results"]
+
+
+@boundary
+def evaluate(
+    source: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="A run folder, a bundle, or one exported file.")],
+    data: Annotated[Path, typer.Argument(help="test/CLASS/* where DATA has one, else every image of CLASS/*.")],
+    runtime: Annotated[str | None, typer.Option(help="Only litert, tflite-runtime, onnxruntime or torch.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Only fp32, fp16, int8-dynamic or int8.")] = None,
+    threads: Threads = 1,
+    json: Json = False,
+) -> None:
+    """Accuracy, macro F1, average precision, ROC AUC and confusion matrix, per artifact and runtime.
+
+    Example: edgekit evaluate fire.bundle data/fire --json
+    """
+    from edgekit.core.recipe import PRECISIONS
+    from edgekit.errors import UnknownNameError
+    from edgekit.runtimes.base import RUNTIME_FORMATS
+    from edgekit.workflows.evaluate import evaluate as evaluate_source
+
+    if runtime is not None and runtime not in (*RUNTIME_FORMATS, "torch"):
+        raise UnknownNameError("runtime", runtime, [*RUNTIME_FORMATS, "torch"])
+    if precision is not None and precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    existing(source, "a run folder, a bundle or a model file")
+    with progress_bar() as progress:
+        document = evaluate_source(source, data, progress, runtime, precision, threads)
+    if json:
+        print_json(document)
+        return
+    show_results(document)
+
+
+def show_results(document: dict[str, Any]) -> None:
+    """The results as a table on stdout."""
+    typer.echo(f"{document['n']} images, labels {', '.join(document['labels'])}")
+    rows = [
+        [
+            row["artifact"],
+            row["runtime"],
+            f"{100 * row['accuracy']:.2f} %",
+            f"{row['macro_f1']:.4f}",
+            _optional(row["average_precision"]),
+            _optional(row["roc_auc"]),
+        ]
+        for row in document["results"]
+    ]
+    print_table(["artifact", "runtime", "accuracy", "macro F1", "AP", "ROC AUC"], rows)
+
+
+def _optional(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,145 @@
+"""Accuracy of a run, a bundle or a single file on labelled images: every artifact on every installed runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekit.core.bundle import Bundle, is_bundle
+from edgekit.core.files import sha256_of
+from edgekit.core.manifest import ModelCard
+from edgekit.core.spec import TensorSpec
+from edgekit.errors import UserError
+from edgekit.frontends.base import create_frontend
+from edgekit.models.checkpoint import is_run, load_run
+from edgekit.pipeline import Pipeline, open_artifact, open_pipeline, probabilities_of
+from edgekit.runtimes.base import RUNTIME_FORMATS
+from edgekit.runtimes.module import TorchEngine
+from edgekit.runtimes.open import installed_runtimes
+from edgekit.runtimes.quantised import EngineRuntime
+from edgekit.training.data import Example, images_of
+from edgekit.training.features import plain_features
+from edgekit.training.metrics import compute_metrics, result_row
+from edgekit.training.progress import Progress
+from edgekit.workflows.card import card_of_run
+
+__all__ = ["Candidate", "evaluate", "labelled_features", "scores_of"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One artifact on one runtime, opened."""
+
+    artifact: str
+    format: str | None
+    precision: str
+    pipeline: Pipeline
+
+
+def evaluate(
+    source: Path, data: Path, progress: Progress, runtime: str | None = None, precision: str | None = None, threads: int = 1
+) -> dict[str, Any]:
+    """The document of `edgekit evaluate --json`.
+
+    Args:
+        source: a run folder, a bundle, or one exported model file.
+        data: `test/` where it has one, else every image of a plain CLASS/* folder.
+        progress: told of every image and artifact.
+        runtime: only this one.
+        precision: only artifacts of this one.
+        threads: of the runtimes.
+
+    Raises:
+        UserError: when the source is none of these, or nothing is left to evaluate.
+        DataError: on a folder that cannot be evaluated on.
+    """
+    card = _card(source)
+    features, targets = labelled_features(card, data, progress)
+    results = []
+    for candidate in candidates(source, runtime, precision, threads):
+        with candidate.pipeline as pipeline:
+            scores = scores_of(pipeline, features, progress, f"{candidate.artifact} on {pipeline.runtime.name}")
+            probabilities = probabilities_of(scores, card.output)
+            metrics = compute_metrics(targets, scores if probabilities is None else probabilities)
+            row = result_row(
+                metrics,
+                artifact=candidate.artifact,
+                kind=candidate.format,
+                precision=candidate.precision,
+                runtime=pipeline.runtime.name,
+            )
+            results.append(row)
+    if not results:
+        raise UserError(f"Expected an installed runtime for an artifact of {source}, found none. See: edgekit evaluate --help")
+    return {"n": len(targets), "labels": list(card.labels), "results": results}
+
+
+def labelled_features(card: ModelCard, data: Path, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
+    """Raw features (N, ...) float32 and class indices (N,) of a folder of labelled images, through the feature cache."""
+    found = images_of(data, card.labels)
+    examples = [Example(path, label, sha256_of(path.read_bytes())) for path, label in found]
+    frontend = create_frontend(card.frontend.name, card.frontend.config)
+    features, _ = plain_features(examples, frontend, progress)
+    return features, np.array([example.label for example in examples])
+
+
+def scores_of(pipeline: Pipeline, features: np.ndarray, progress: Progress, stage: str) -> np.ndarray:
+    """Scores (N, classes) float32 of raw features (N, ...), one image at a time as on a board."""
+    progress.start(stage, len(features))
+    scores = []
+    for item in features:
+        scores.append(pipeline.infer(pipeline.prepare(item)))
+        progress.advance()
+    return np.stack(scores)
+
+
+def candidates(source: Path, runtime: str | None, precision: str | None, threads: int) -> Iterator[Candidate]:
+    """Every artifact on every installed runtime that was asked for; opened one at a time."""
+    if is_run(source):
+        if runtime in (None, "torch") and precision in (None, "fp32"):
+            yield Candidate(source.name, None, "fp32", run_pipeline(source))
+        return
+    if source.is_file() and not is_bundle(source):
+        yield from _file_candidates(source, runtime, threads)
+        return
+    bundle = Bundle.open(source)
+    format_ = RUNTIME_FORMATS[runtime] if runtime else None
+    for artifact in bundle.artifacts(precision, format_):
+        for name in _runtimes(artifact.format, runtime):
+            yield Candidate(artifact.file, artifact.format, artifact.precision, open_artifact(bundle, artifact, name, threads))
+
+
+def run_pipeline(run_path: Path) -> Pipeline:
+    """The trained network itself, in PyTorch, behind the pipeline."""
+    run = load_run(run_path)
+    card = card_of_run(run)
+    batch = TensorSpec(card.input.name, "float32", (-1, *card.input.shape[1:]), card.input.layout)
+    engine = TorchEngine(run.module, batch, TensorSpec("logits", "float32", (-1, len(card.labels)), "NC"))
+    return Pipeline(card, EngineRuntime(engine))
+
+
+def _file_candidates(source: Path, runtime: str | None, threads: int) -> Iterator[Candidate]:
+    with open_pipeline(source, runtime) as first:
+        format_ = RUNTIME_FORMATS[first.runtime.name]
+    # A single file does not name its precision; its own name does, where edgekit wrote it: model.PRECISION.FORMAT.
+    parts = source.name.split(".")
+    precision = parts[-2] if len(parts) > 2 else "unknown"
+    for name in _runtimes(format_, runtime):
+        yield Candidate(source.name, format_, precision, open_pipeline(source, name, None, threads))
+
+
+def _runtimes(format_: str, wanted: str | None) -> Sequence[str]:
+    return (wanted,) if wanted else installed_runtimes(format_)
+
+
+def _card(source: Path) -> ModelCard:
+    if is_run(source):
+        return card_of_run(load_run(source))
+    if source.is_file() and not is_bundle(source):
+        with open_pipeline(source) as pipeline:
+            return pipeline.card
+    return Bundle.open(source).manifest.card

@@ -1,0 +1,128 @@
+"""One HTML page of a run and its bundle: training curves, confusion matrix, the artifacts' table. No external assets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from edgekit.core.manifest import Manifest, Parity
+from edgekit.core.optional import require
+
+__all__ = ["html_report"]
+
+_INK, _TRAIN, _VALIDATION = "#1a1f24", "#8a96a3", "#0b6bcb"
+
+
+def html_report(title: str, lead: str, tiles: Sequence[tuple[str, str]], run: Path, manifest: Manifest, evaluation: dict[str, Any]) -> str:
+    """The page as text.
+
+    Args:
+        title: heading.
+        lead: one sentence under it.
+        tiles: (name, value) of the headline figures.
+        run: the run folder, for its curves.csv.
+        manifest: of the bundle.
+        evaluation: the document of `edgekit evaluate --json` for the bundle.
+    """
+    jinja2 = require("jinja2", "train", "Jinja2")
+    template = files("edgekit.workflows").joinpath("report.html.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    chosen = _deployed(evaluation["results"])
+    epochs = _curves(run / "curves.csv")
+    page: str = environment.from_string(template).render(
+        title=title,
+        lead=lead,
+        tiles=[{"name": name, "value": value} for name, value in tiles],
+        parity_images=max(parity.n for artifact in manifest.artifacts for parity in artifact.parity),
+        test_images=evaluation["n"],
+        artifacts=_rows(manifest, evaluation["results"]),
+        curves=jinja2.utils.markupsafe.Markup(_plot_curves(epochs)),
+        curves_caption=f"Loss and accuracy over {len(epochs['epoch'])} epochs.",
+        confusion=jinja2.utils.markupsafe.Markup(_plot_confusion(chosen["confusion"], evaluation["labels"])),
+        confusion_of=f"{chosen['artifact']} on {chosen['runtime']}",
+        tools=sorted(manifest.tools.items()),
+    )
+    return page
+
+
+def _deployed(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The row a board would run: int8 TFLite, else the last one."""
+    return next((row for row in results if row["format"] == "tflite" and row["precision"] == "int8"), results[-1])
+
+
+def _rows(manifest: Manifest, results: list[dict[str, Any]]) -> list[dict[str, str]]:
+    evaluated = {(row["artifact"], row["runtime"]): row for row in results}
+    return [
+        _row(artifact.file, artifact.bytes, parity, evaluated.get((artifact.file, parity.runtime)))
+        for artifact in manifest.artifacts
+        for parity in artifact.parity
+    ]
+
+
+def _row(file: str, size: int, parity: Parity, evaluated: dict[str, Any] | None) -> dict[str, str]:
+    return {
+        "file": file,
+        "runtime": parity.runtime,
+        "bytes": f"{size:,}",
+        "error": f"{parity.max_abs_error:.2g}",
+        "sqnr": "exact" if parity.sqnr_db is None else f"{parity.sqnr_db:.1f}",
+        "agreement": f"{100 * parity.agreement:.2f} %",
+        "accuracy": "-" if evaluated is None else f"{100 * evaluated['accuracy']:.2f} %",
+        "macro_f1": "-" if evaluated is None else f"{evaluated['macro_f1']:.4f}",
+    }
+
+
+def _curves(path: Path) -> dict[str, list[float]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    return {name: [float(row[name]) for row in rows if row[name]] for name in rows[0]}
+
+
+def _plot_curves(curves: dict[str, list[float]]) -> str:
+    figure = _figure(9.0, 3.2)
+    panels = figure.subplots(1, 2)
+    for axes, word in zip(panels, ("loss", "accuracy"), strict=True):
+        for name, values in curves.items():
+            if name.endswith(word):
+                colour = _VALIDATION if "validation" in name else _TRAIN
+                axes.plot(curves["epoch"], values, label=name.replace("_", " "), color=colour, linewidth=1.6)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(word)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=9)
+    return _svg(figure)
+
+
+def _plot_confusion(confusion: list[list[int]], labels: list[str]) -> str:
+    side = min(9.0, 2.4 + 0.5 * len(labels))
+    figure = _figure(side, side)
+    axes = figure.subplots()
+    axes.imshow(confusion, cmap="Blues")
+    ticks = range(len(labels))
+    axes.set_xticks(ticks, labels, rotation=45 if max(map(len, labels)) > 3 else 0)
+    axes.set_yticks(ticks, labels)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    strongest = max(map(max, confusion))
+    for i, row in enumerate(confusion):
+        for j, count in enumerate(row):
+            if count:
+                axes.text(j, i, str(count), ha="center", va="center", color="white" if count > strongest / 2 else _INK, fontsize=9)
+    return _svg(figure)
+
+
+def _figure(width: float, height: float) -> Any:
+    # Without pyplot there is no global figure and no display to look for.
+    figure = require("matplotlib.figure", "train", "matplotlib").Figure(figsize=(width, height), layout="constrained")
+    return figure
+
+
+def _svg(figure: Any) -> str:
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
