@@ -7,6 +7,7 @@ its side when others are added and copies of one file are on one side. No image 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ class DataSet:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def scan(root: str | Path) -> DataSet:
+def scan(root: str | os.PathLike[str]) -> DataSet:
     """Find the images of a data set and check that a classifier can be trained on them.
 
     Args:
@@ -123,7 +124,7 @@ def validation_split(
     return train, tuple(example for example in examples if example.digest in chosen)
 
 
-def images_of(root: str | Path, labels: Sequence[str]) -> list[tuple[Path, int]]:
+def images_of(root: str | os.PathLike[str], labels: Sequence[str]) -> list[tuple[Path, int]]:
     """The images to evaluate on: `test/` where there is one, otherwise every image of a plain `CLASS/*` folder.
 
     Args:

@@ -105,7 +105,7 @@ def check_colour(frontend: FrontEnd, single_tint: np.ndarray) -> None:
     """
     if frontend.config_to_json().get("path") == "rgb" and single_tint.mean() > 0.5:
         raise DataError(
-            f"Expected colour images for the path rgb, found {int(single_tint.sum())} of {len(single_tint)} in shades of one tint: "
+            f"Expected colour images for the path rgb, found {int(single_tint.sum())} of {len(single_tint)} in one tint: "
             "their three channels move as one and the signature says next to nothing. Pass --path grey+time."
         )
 

@@ -1,0 +1,118 @@
+"""What decides a training run, in one frozen dataclass; the defaults are the recipe chosen on validation data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from edgekit.errors import InputError, UnknownNameError
+from edgekit.training.augment import POLICIES
+
+__all__ = ["TrainConfig", "default_copies"]
+
+_MOST_COPIES = 16
+_FEATURE_BUDGET = 24_000
+_LOSSES = ("cross-entropy", "focal")
+# What says where a run lies, not what comes out of it.
+_PLACES = ("data", "out", "resume")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one run.
+
+    Attributes:
+        data: folder of images, see `edgekit.training.data.scan`.
+        model: registered name of the network.
+        out: the run folder to write; must not exist, or be empty, unless `resume`.
+        epochs: passes over the training images and their augmented copies, at most.
+        seed: of the validation split, the initial weights, the augmentation, the order and the dropout.
+        batch_size: examples a step.
+        learning_rate: peak of the schedule (linear warm-up over the first tenth, then cosine to 0).
+        weight_decay: of AdamW.
+        loss: "cross-entropy" or "focal", class-balanced both.
+        label_smoothing: 0 to below 1; cross-entropy only.
+        mixup: a of the Beta(a, a) by which pairs of examples are mixed (Zhang et al. 2018, arXiv:1710.09412); 0 for none.
+        average: decay of the exponential moving average of the weights that is evaluated and kept; 0 for none.
+        clip: bound of the standardised features, in standard deviations.
+        augment: a name of `edgekit.training.augment.POLICIES`.
+        copies: augmented copies of each image; None for as many as is sensible for the number of images, at most 16.
+        path: of the signature, None for the network's default; likewise the next three.
+        size: (height, width) in pixels.
+        depth: of the signature.
+        directions: of the signature.
+        patience: epochs without a better validation loss after which training stops; 0 for never.
+        resume: continue the interrupted run in `out`.
+    """
+
+    data: str | os.PathLike[str]
+    model: str
+    out: str | os.PathLike[str]
+    epochs: int = 20
+    seed: int = 0
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    loss: str = "cross-entropy"
+    label_smoothing: float = 0.1
+    mixup: float = 0.0
+    average: float = 0.0
+    clip: float = 4.0
+    augment: str = "photo"
+    copies: int | None = None
+    path: str | None = None
+    size: tuple[int, int] | None = None
+    depth: int | None = None
+    directions: str | None = None
+    patience: int = 0
+    resume: bool = False
+
+    def __post_init__(self) -> None:
+        """Check every number.
+
+        Raises:
+            InputError: naming the setting, what was expected and what came.
+            UnknownNameError: on an unknown loss or augmentation.
+        """
+        for name, known in (("loss", _LOSSES), ("augment", POLICIES)):
+            if getattr(self, name) not in known:
+                raise UnknownNameError({"augment": "augmentation"}.get(name, name), getattr(self, name), known)
+        for name in ("epochs", "batch_size"):
+            _expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        for name in ("learning_rate", "clip"):
+            _expect(0 < getattr(self, name) < float("inf"), name, "a number above 0", getattr(self, name))
+        for name in ("label_smoothing", "average"):
+            _expect(0 <= getattr(self, name) < 1, name, "0 to below 1", getattr(self, name))
+        for name in ("seed", "weight_decay", "mixup", "patience"):
+            _expect(0 <= getattr(self, name) < float("inf"), name, "0 or more", getattr(self, name))
+        _expect(self.copies is None or self.copies >= 0, "copies", "0 or more", self.copies)
+        _expect(
+            self.loss != "focal" or self.label_smoothing == 0, "label_smoothing", "0 with the focal loss", self.label_smoothing
+        )
+
+    @property
+    def folder(self) -> Path:
+        """`out` as a path."""
+        return Path(self.out)
+
+    def frontend_overrides(self) -> dict[str, Any]:
+        """The parts of the front end's config that were asked for."""
+        given = {"path": self.path, "size": self.size and list(self.size), "depth": self.depth, "directions": self.directions}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the outcome, as JSON values: without the places of data and run."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PLACES}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def default_copies(images: int) -> int:
+    """Augmented copies of each image: 16, fewer for large sets, so that features stay within about 0.75 GB; at least 1."""
+    return max(1, min(_MOST_COPIES, _FEATURE_BUDGET // max(1, images)))
+
+
+def _expect(ok: bool, name: str, expected: str, got: object) -> None:
+    if not ok:
+        raise InputError(f"Expected {name.replace('_', ' ')} of {expected}, got {got}.")

@@ -1,0 +1,222 @@
+"""Training from a folder of images to a run folder."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgekit.core.manifest import FrontEndEntry
+from edgekit.errors import UserError
+from edgekit.frontends.base import FrontEnd, create_frontend
+from edgekit.frontends.standardise import Standardisation
+from edgekit.models.checkpoint import STATE, DataEntry, RunConfig, save_run, write_file
+from edgekit.models.registry import create_model, model_info
+from edgekit.training.config import TrainConfig, default_copies
+from edgekit.training.curves import curves_csv, curves_svg
+from edgekit.training.data import DataSet, Example, scan, validation_split
+from edgekit.training.features import augmented_features, check_colour, plain_features
+from edgekit.training.fit import FitData, FitResult, epoch_seed, fit, predict_logits, seeded
+from edgekit.training.metrics import Metrics, compute_metrics
+from edgekit.training.progress import Progress, Silent
+from edgekit.training.state import check_out, load_state, save_state
+from edgekit.training.temperature import fit_temperature
+
+__all__ = ["TrainResult", "train"]
+
+_PACKAGES = ("edgekit", "torch", "numpy", "Pillow")
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a finished run says of itself.
+
+    Attributes:
+        run: the run folder.
+        model: registered name of the network.
+        epochs: that were run.
+        validation: metrics of the validation split, on which the epoch was chosen and the temperature fitted.
+        test: metrics of the test side, evaluated once with the kept weights; None where the data set has none.
+    """
+
+    run: str
+    model: str
+    epochs: int
+    validation: Metrics
+    test: Metrics | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `edgekit train --json`."""
+        test = None if self.test is None else {"n": self.test.n, "accuracy": self.test.accuracy}
+        return {
+            "run": self.run,
+            "model": self.model,
+            "epochs": self.epochs,
+            "validation": {"accuracy": self.validation.accuracy},
+            "test": test,
+        }
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """Everything that fitting needs: standardised features of all sides."""
+
+    frontend: FrontEnd
+    fit: FitData
+    x_test: torch.Tensor
+    y_test: np.ndarray
+
+
+def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
+    """Train a network on a folder of images and write a run folder.
+
+    Nothing is written (but to the feature cache) before the data, the settings and the network have been found to fit.
+
+    Args:
+        config: the settings.
+        progress: is told of each stage; None for silence.
+
+    Raises:
+        DataError: when the data set cannot be trained on.
+        ModelError: when the features do not fit the network.
+        UnknownNameError: on an unknown network.
+        UserError: when `out` is taken, or cannot be resumed; when the loss stops being finite.
+    """
+    progress = progress or Silent()
+    info = model_info(config.model)
+    check_out(config)
+    frontend = create_frontend(info.frontend, {**info.config, **config.frontend_overrides()})
+    data = scan(config.data)
+    module = _new_module(config, frontend, len(data.labels))
+    state = load_state(config, data.digest) if config.resume else None
+    prepared = _prepare(config, data, frontend, progress)
+    _make_folder(config)
+
+    def save(state: dict[str, Any]) -> None:
+        save_state(config, data.digest, state)
+
+    result = fit(module, prepared.fit, config, progress, save=save, state=state)
+    return _finish(config, data, prepared, module, result)
+
+
+def _new_module(config: TrainConfig, frontend: FrontEnd, classes: int) -> nn.Module:
+    with seeded(epoch_seed(config.seed, -1)):
+        return create_model(config.model, classes=classes, input_shape=tuple(frontend.output.shape))
+
+
+def _prepare(config: TrainConfig, data: DataSet, frontend: FrontEnd, progress: Progress) -> _Prepared:
+    """Compute features, fit the standardisation on the un-augmented training ones, standardise all."""
+    everything = (*data.train, *data.test)
+    raw, single_tint = plain_features(everything, frontend, progress)
+    check_colour(frontend, single_tint[: len(data.train)])
+    train_side, validation_side = validation_split(data.train, data.labels, config.seed)
+    row_of = {example.path: row for row, example in enumerate(everything)}
+
+    def rows(examples: tuple[Example, ...]) -> np.ndarray:
+        return raw[[row_of[example.path] for example in examples]]
+
+    plain = rows(train_side)
+    standardise = Standardisation.fit(plain, config.clip)
+    x, y = [standardise.apply(plain).astype(np.float16)], [_targets(train_side)]
+    copies = default_copies(len(train_side)) if config.copies is None else config.copies
+    if copies and config.augment != "none":
+        x.append(_augmented(config, train_side, frontend, progress, standardise, copies))
+        y.append(np.repeat(_targets(train_side), copies))
+    fit_data = FitData(
+        x=torch.from_numpy(np.concatenate(x)),
+        y=torch.from_numpy(np.concatenate(y)),
+        x_validation=torch.from_numpy(standardise.apply(rows(validation_side))),
+        y_validation=torch.from_numpy(_targets(validation_side)),
+        classes=len(data.labels),
+    )
+    x_test = torch.from_numpy(standardise.apply(raw[len(data.train) :]))
+    return _Prepared(frontend.with_standardisation(standardise), fit_data, x_test, _targets(data.test))
+
+
+def _augmented(
+    config: TrainConfig,
+    examples: tuple[Example, ...],
+    frontend: FrontEnd,
+    progress: Progress,
+    standardise: Standardisation,
+    copies: int,
+) -> np.ndarray:
+    """Standardised features of augmented copies, float16, standardised in pieces to save memory."""
+    scale = np.array(standardise.scale, np.float32)
+    spread = np.where(scale > 0, 1.0 / np.where(scale > 0, scale, 1.0), 1.0).astype(np.float32)
+    features = augmented_features(
+        examples, frontend, progress, policy=config.augment, copies=copies, seed=config.seed, spread=spread
+    )
+    for start in range(0, len(features), 512):
+        piece = features[start : start + 512].astype(np.float32) * spread
+        features[start : start + 512] = standardise.apply(piece).astype(np.float16)
+    return features
+
+
+def _targets(examples: tuple[Example, ...]) -> np.ndarray:
+    return np.array([example.label for example in examples], np.int64)
+
+
+def _make_folder(config: TrainConfig) -> None:
+    try:
+        config.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"Expected to make the run folder {config.folder}: {error.strerror}. Choose another --out.") from error
+
+
+def _finish(config: TrainConfig, data: DataSet, prepared: _Prepared, module: nn.Module, result: FitResult) -> TrainResult:
+    """Load the kept weights, fit the temperature, evaluate, write the run; run.json last, then the state goes."""
+    module.load_state_dict(result.weights)
+    logits = predict_logits(module, prepared.fit.x_validation)
+    targets = prepared.fit.y_validation.numpy()
+    temperature = fit_temperature(logits, targets)
+    validation = compute_metrics(targets, _softmax(logits / temperature))
+    test = None
+    if len(prepared.y_test):
+        test = compute_metrics(prepared.y_test, _softmax(predict_logits(module, prepared.x_test) / temperature))
+    folder = config.folder
+    metrics = {"validation": asdict(validation), "test": asdict(test) if test else None, "kept_epoch": asdict(result.best)}
+    write_file(folder / "metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
+    write_file(folder / "curves.csv", curves_csv(result.history))
+    write_file(folder / "curves.svg", curves_svg(result.history, result.best))
+    save_run(folder, _run_config(config, data, prepared, len(result.history), temperature), result.weights)
+    (folder / STATE).unlink(missing_ok=True)
+    return TrainResult(str(folder), config.model, len(result.history), validation, test)
+
+
+def _run_config(config: TrainConfig, data: DataSet, prepared: _Prepared, epochs: int, temperature: float) -> RunConfig:
+    return RunConfig(
+        model=config.model,
+        labels=data.labels,
+        classes=len(data.labels),
+        input_shape=tuple(prepared.frontend.output.shape),
+        frontend=FrontEndEntry(prepared.frontend.name, prepared.frontend.config_to_json()),
+        data=DataEntry(str(data.root.resolve()), data.digest),
+        split_seed=config.seed,
+        training=config.settings(),
+        epochs=epochs,
+        temperature=temperature,
+        weights="",
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package.lower()] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
