@@ -1,0 +1,75 @@
+"""What a conversion gives, and what the converters share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgekit.core.spec import Affine
+from edgekit.errors import InputError
+from edgekit.exporters.passes.conv1d_to_conv2d import conv1d_to_conv2d
+from edgekit.exporters.passes.drop_dropout import drop_dropout
+from edgekit.exporters.passes.fold_batch_norm import fold_batch_norm
+from edgekit.exporters.passes.softmax_last import softmax_last
+from edgekit.exporters.passes.trace import prepare
+
+__all__ = ["INPUT_NAME", "OUTPUT_NAME", "Converted", "check_calibration", "simplify", "simplify_for_tflite"]
+
+#: Names of the one input and the one output in every file that edgekit makes.
+INPUT_NAME = "features"
+OUTPUT_NAME = "logits"
+
+
+@dataclass(frozen=True)
+class Converted:
+    """One model file in memory, and how its integer edges map to real numbers.
+
+    Attributes:
+        model: the file's bytes.
+        input: affine of "features", None where it is float32.
+        output: affine of "logits", None where it is float32.
+    """
+
+    model: bytes
+    input: Affine | None = None
+    output: Affine | None = None
+
+
+def simplify(module: nn.Module, sample: np.ndarray) -> nn.Module:
+    """A copy in eval mode without dropout, batch norms folded. The module itself is untouched.
+
+    Args:
+        module: any network from one float32 tensor to one.
+        sample: one input, (1, ...) float32.
+    """
+    return fold_batch_norm(drop_dropout(prepare(module)), torch.from_numpy(sample))
+
+
+def simplify_for_tflite(module: nn.Module, sample: np.ndarray) -> nn.Module:
+    """As `simplify`, 1-D convolutions written channels-last, softmax over the last axis."""
+    example = torch.from_numpy(sample)
+    return softmax_last(conv1d_to_conv2d(simplify(module, sample), example), example)
+
+
+def check_calibration(calibration: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The calibration sample as contiguous float32.
+
+    Args:
+        calibration: (n, *shape[1:]) features, n at least 1.
+        shape: (1, ...) of the network's input.
+
+    Raises:
+        InputError: on another shape, no sample at all, or values that are not finite.
+    """
+    array = np.ascontiguousarray(calibration, np.float32)
+    if array.ndim != len(shape) or array.shape[1:] != tuple(shape[1:]) or len(array) == 0:
+        expected = ", ".join(map(str, shape[1:]))
+        raise InputError(
+            f"Expected calibration features of shape (n, {expected}), n >= 1, got {array.shape}. Pass front-end output."
+        )
+    if not np.isfinite(array).all():
+        raise InputError("Expected finite calibration features, got NaN or infinity. Look at the front end and the images.")
+    return array

@@ -1,0 +1,240 @@
+"""From a trained module to every file of a target, each checked on every installed runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgekit.calibration.representative import sample_digest
+from edgekit.core.manifest import Artifact, Parity
+from edgekit.core.recipe import Format, Precision, Recipe
+from edgekit.core.spec import Affine, TensorSpec
+from edgekit.errors import InputError, MissingExtraError, UnknownNameError
+from edgekit.exporters import parity as gates
+from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration, simplify, simplify_for_tflite
+from edgekit.exporters.embed import embed_onnx, embed_tflite
+from edgekit.exporters.targets import Target, get_target
+from edgekit.exporters.to_onnx import quantize_onnx, to_onnx
+from edgekit.exporters.to_tflite import quantize_tflite, to_tflite
+from edgekit.runtimes.open import installed_runtimes, open_runtime
+
+__all__ = ["Export", "artifact_file", "export", "reference_logits"]
+
+_TOOLS = ("torch", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "tflite-runtime", "numpy")
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Export:
+    """All files of one target, in memory.
+
+    Attributes:
+        files: (entry for the manifest, bytes) in the target's order.
+        tools: package -> version of everything that had a hand in them.
+        calibration: sha256 over the calibration sample.
+        reference: (n, classes) float32 logits of the PyTorch module on the parity features.
+    """
+
+    files: tuple[tuple[Artifact, bytes], ...]
+    tools: dict[str, str]
+    calibration: str
+    reference: np.ndarray
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """The manifest's entries alone."""
+        return tuple(artifact for artifact, _ in self.files)
+
+
+@dataclass(frozen=True)
+class _Check:
+    """What parity is measured on."""
+
+    features: np.ndarray
+    labels: np.ndarray | None
+    reference: np.ndarray
+    accuracy: float | None
+
+
+def artifact_file(format: Format, precision: Precision) -> str:  # noqa: A002
+    """File name of an artifact, e.g. "model.int8.tflite"."""
+    return f"model.{precision}.{format}"
+
+
+def export(
+    module: nn.Module,
+    *,
+    calibration: np.ndarray,
+    parity_features: np.ndarray,
+    parity_labels: np.ndarray | None = None,
+    card_text: str | None = None,
+    target: str | Target = "generic",
+    recipe: Recipe | None = None,
+    layout: str = "",
+    gate: bool = True,
+    progress: Progress | None = None,
+) -> Export:
+    """Convert, quantize, embed the card, and check every file on every installed runtime that runs it.
+
+    The module itself is not touched. Equal module, samples and card give byte-identical files.
+
+    Args:
+        module: any network from one (n, ...) float32 tensor to (n, classes) logits.
+        calibration: (k, ...) float32 features as the front end gives them (standardised), for the ranges of int8.
+        parity_features: (n, ...) float32 features on which the files are compared with the module.
+        parity_labels: (n,) integer classes of those, for the accuracy gate; None: agreement alone.
+        card_text: model card to embed in every file, see `core.manifest.ModelCard`.
+        target: profile or its name.
+        recipe: granularity, observer, sample count and seed for the manifest; its precision is set an artifact.
+        layout: letters of the input's dimensions, batch first, e.g. "NRF".
+        gate: False measures and records, but refuses nothing.
+        progress: called with a short line before each step.
+
+    Raises:
+        InputError: on samples that do not fit each other, or a module that does not give (n, classes).
+        ModelError: when the network does not convert.
+        GateError: when a file misses its gate. Nothing is returned then.
+        MissingExtraError: without the converters, or without any runtime for a format.
+    """
+    profile = get_target(target) if isinstance(target, str) else target
+    tell = progress or _silent
+    features = check_calibration(parity_features, np.shape(parity_features))
+    sample = check_calibration(calibration, (1, *features.shape[1:]))
+    tell("PyTorch reference")
+    reference = reference_logits(module, features)
+    checked = _checked(features, parity_labels, reference)
+    plan = recipe or Recipe("int8", samples=len(sample))
+    files = []
+    for format_, precision, converted in _convert(module, profile, plan, sample, tell):
+        model = _embed(converted.model, format_, card_text)
+        artifact = _describe(
+            format_, replace(plan, precision=precision), converted, model, features.shape[1:], layout, reference.shape[1]
+        )
+        tell(f"checking {artifact.file}")
+        measured = _measure(model, format_, checked)
+        if gate:
+            for parity in measured:
+                gates.check(parity, gates.GATES[precision], artifact.file, checked.accuracy)
+        files.append((replace(artifact, parity=measured), model))
+    return Export(tuple(files), _tool_versions(), sample_digest(sample), reference)
+
+
+def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -> np.ndarray:
+    """What the module itself gives, in eval mode on the CPU; its training mode and device are put back.
+
+    Args:
+        module: from (n, ...) float32 to (n, classes).
+        features: (n, ...) float32.
+        batch: images a pass.
+
+    Returns:
+        (n, classes) float32 logits.
+
+    Raises:
+        InputError: when the module gives another shape.
+    """
+    from edgekit.exporters.passes.trace import prepare
+
+    network = prepare(module)
+    with torch.no_grad():
+        parts = [network(torch.from_numpy(features[i : i + batch])) for i in range(0, len(features), batch)]
+    logits = torch.cat(parts).numpy() if all(isinstance(part, torch.Tensor) for part in parts) else np.empty(0)
+    if logits.ndim != 2 or len(logits) != len(features):
+        raise InputError(
+            f"Expected a module that maps {features.shape} to (n, classes) logits, got {logits.shape}. Wrap it so that it does."
+        )
+    return logits
+
+
+def _convert(
+    module: nn.Module, target: Target, plan: Recipe, sample: np.ndarray, tell: Progress
+) -> Iterator[tuple[Format, Precision, Converted]]:
+    """Each artifact of the target; the float graph of a format is made once and quantized from."""
+    example = sample[:1]
+    floats: dict[str, bytes] = {}
+    for format_, precision in target.artifacts:
+        tell(f"making {artifact_file(format_, precision)}")
+        recipe = replace(plan, precision=precision)
+        if format_ == "onnx":
+            if "onnx" not in floats:
+                floats["onnx"] = to_onnx(simplify(module, example), example, target)
+            yield format_, precision, _onnx(floats["onnx"], recipe, sample, target)
+        else:
+            if "tflite" not in floats:
+                floats["tflite"] = to_tflite(simplify_for_tflite(module, example), example)
+            yield format_, precision, quantize_tflite(floats["tflite"], recipe, sample)
+
+
+def _onnx(model: bytes, recipe: Recipe, sample: np.ndarray, target: Target) -> Converted:
+    if recipe.precision == "fp32":
+        return Converted(model)
+    if recipe.precision == "int8":
+        return quantize_onnx(model, recipe, sample, target)
+    raise UnknownNameError("ONNX precision", recipe.precision, ("fp32", "int8"))
+
+
+def _embed(model: bytes, format_: Format, card_text: str | None) -> bytes:
+    if card_text is None:
+        return model
+    return embed_onnx(model, card_text) if format_ == "onnx" else embed_tflite(model, card_text)
+
+
+def _describe(
+    format_: Format, recipe: Recipe, converted: Converted, model: bytes, shape: tuple[int, ...], layout: str, classes: int
+) -> Artifact:
+    return Artifact(
+        file=artifact_file(format_, recipe.precision),
+        format=format_,
+        precision=recipe.precision,
+        bytes=len(model),
+        sha256=hashlib.sha256(model).hexdigest(),
+        input=_spec(INPUT_NAME, (1, *shape), layout, converted.input),
+        output=_spec(OUTPUT_NAME, (1, classes), "NC", converted.output),
+        recipe=recipe,
+    )
+
+
+def _spec(name: str, shape: tuple[int, ...], layout: str, affine: Affine | None) -> TensorSpec:
+    return TensorSpec(name, "float32" if affine is None else affine.dtype, shape, layout, affine)
+
+
+def _measure(model: bytes, format_: Format, checked: _Check) -> tuple[Parity, ...]:
+    names = installed_runtimes(format_)
+    if not names:
+        raise MissingExtraError(f"A runtime for {format_}", "onnx" if format_ == "onnx" else "litert")
+    measured = []
+    for name in names:
+        with open_runtime(model, name, format=format_) as runtime:
+            measured.append(gates.measure(runtime, checked.features, checked.reference, checked.labels))
+    return tuple(measured)
+
+
+def _checked(features: np.ndarray, labels: np.ndarray | None, reference: np.ndarray) -> _Check:
+    if labels is None:
+        return _Check(features, None, reference, None)
+    labels = np.asarray(labels)
+    if labels.shape != (len(features),):
+        raise InputError(f"Expected {len(features)} parity labels, got shape {labels.shape}. Pass one class index an image.")
+    return _Check(features, labels, reference, float((reference.argmax(axis=1) == labels).mean()))
+
+
+def _tool_versions() -> dict[str, str]:
+    versions = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for package in ("edgekit", *_TOOLS):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def _silent(_: str) -> None:
+    """No progress asked for."""

@@ -1,0 +1,149 @@
+"""TFLite files: litert-torch writes the float graph, ai-edge-quantizer the others, with mends for what they get wrong.
+
+Mends, each held by a test: ranges are true minima and maxima (the quantizer's own calibration smooths them, which clips);
+FULLY_CONNECTED weights of dynamic files have one scale a tensor (tflite-runtime 2.14 runs per-channel ones and returns garbage);
+nothing is printed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from edgekit.core.optional import require
+from edgekit.core.recipe import PerTensor, Recipe
+from edgekit.core.spec import Affine
+from edgekit.errors import ModelError
+from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
+from edgekit.exporters.passes.tflite_strip import tflite_strip
+from edgekit.exporters.quiet import quiet
+
+__all__ = ["quantize_tflite", "to_tflite"]
+
+_SIGNATURE = "serving_default"
+
+#: A layer norm's arithmetic stays float in static int8: its squares and reciprocal roots span ranges that 8 bits ruin. By
+#: operator, because a linear layer fused with the norm before it carries both names.
+_FLOAT_SCOPE = "LayerNorm"
+_FLOAT_OPERATORS = ("MEAN", "SQUARED_DIFFERENCE", "ADD", "SUB", "MUL", "RSQRT", "RESHAPE")
+
+
+class _Named(nn.Module):
+    """Gives the signature its names: keyword argument in, dictionary out."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {OUTPUT_NAME: self.module(features)}
+
+
+def to_tflite(module: nn.Module, sample: np.ndarray) -> bytes:
+    """Convert to a float32 flatbuffer, as the converter wrote it (names and all: the quantizer works by tensor name).
+
+    Args:
+        module: as `base.simplify_for_tflite` gave it.
+        sample: one input, (1, ...) float32; the file takes exactly this shape.
+
+    Raises:
+        MissingExtraError: without litert-torch.
+        ModelError: when the network holds an operator that does not convert.
+    """
+    with quiet():
+        litert_torch = require("litert_torch", "export", "litert-torch")
+        try:
+            edge = litert_torch.convert(_Named(module).eval(), sample_kwargs={INPUT_NAME: torch.from_numpy(sample)})
+            return bytes(edge.model_content())
+        # The converter raises whatever torch.export, MLIR or its own lowering raise; they share no base.
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(
+                f"Expected a network that litert-torch converts to TFLite: {reason}. Export ONNX alone, or rewrite it."
+            ) from error
+
+
+def quantize_tflite(model: bytes, recipe: Recipe, calibration: np.ndarray | None = None) -> Converted:
+    """Bring a float32 flatbuffer to the recipe's precision and strip it.
+
+    Args:
+        model: as `to_tflite` gave it.
+        recipe: precision "fp32" (stripped only), "fp16" (weights stored so, computed in float32), "int8-dynamic" or "int8".
+        calibration: (n, ...) float32 features, for "int8" alone.
+
+    Raises:
+        InputError: on a calibration sample of another shape.
+        ModelError: when the quantizer refuses the graph.
+    """
+    if recipe.precision == "fp32":
+        return Converted(tflite_strip(model))
+    with quiet():
+        require("ai_edge_quantizer", "export", "ai-edge-quantizer")
+        ranges = _ranges(model, calibration) if recipe.precision == "int8" else None
+        try:
+            quantized = bytes(_quantizer(model, recipe).quantize(ranges).quantized_model)
+        # As above: ValueError, RuntimeError and KeyError all occur, by operator.
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(f"Expected a graph that ai-edge-quantizer brings to {recipe.precision}: {reason}.") from error
+    stripped = tflite_strip(quantized)
+    return Converted(stripped, *_edge_affines(stripped))
+
+
+def _quantizer(model: bytes, recipe: Recipe) -> Any:
+    from ai_edge_quantizer import qtyping, quantizer
+
+    kinds, granularities = qtyping.TFLOperationName, qtyping.QuantGranularity
+    weights = granularities.TENSORWISE if isinstance(recipe.granularity, PerTensor) else granularities.CHANNELWISE
+    job = quantizer.Quantizer(bytearray(model))
+    if recipe.precision == "int8":
+        job.add_static_config(".*", kinds.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8, weight_granularity=weights)
+        for operator in _FLOAT_OPERATORS:
+            job.update_quantization_recipe(_FLOAT_SCOPE, kinds(operator), algorithm_key="no_quantize")
+        # tflite-runtime 2.14 has no int8 division.
+        job.update_quantization_recipe(".*", kinds.DIV, algorithm_key="no_quantize")
+    elif recipe.precision == "int8-dynamic":
+        job.add_dynamic_config(".*", kinds.ALL_SUPPORTED, num_bits=8, granularity=weights)
+        job.add_dynamic_config(".*", kinds.FULLY_CONNECTED, num_bits=8, granularity=granularities.TENSORWISE)
+    else:
+        job.add_weight_only_config(".*", kinds.ALL_SUPPORTED, num_bits=16, algorithm_key="float_casting")
+    return job
+
+
+def _ranges(model: bytes, calibration: np.ndarray | None) -> Any:
+    """Minimum and maximum of every tensor over the calibration sample."""
+    from ai_edge_quantizer import calibrator
+    from ai_edge_quantizer.utils import qsv_utils
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "float.tflite"
+        path.write_bytes(model)
+        interpreter = calibrator.CalibrationInterpreter(
+            str(path),
+            mode=calibrator.CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS,
+            qsv_update_func=qsv_utils.min_max_update,
+        )
+        runner = interpreter.get_signature_runner(_SIGNATURE)
+        shape = tuple(runner.get_input_details()[INPUT_NAME]["shape"])
+        sample = check_calibration(np.empty((0, *shape[1:])) if calibration is None else calibration, shape)
+        for index in range(len(sample)):
+            runner(**{INPUT_NAME: sample[index : index + 1]})
+        return interpreter.get_calibration_results()
+
+
+def _edge_affines(model: bytes) -> tuple[Affine | None, Affine | None]:
+    """Affines of the one input and the one output, None where they are float."""
+    schema = require("ai_edge_litert.schema_py_generated", "export")
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(model), 0).subgraphs[0]
+    return _affine(schema, graph.tensors[graph.inputs[0]]), _affine(schema, graph.tensors[graph.outputs[0]])
+
+
+def _affine(schema: Any, tensor: Any) -> Affine | None:
+    if tensor.type != schema.TensorType.INT8:
+        return None
+    return Affine(float(tensor.quantization.scale[0]), int(tensor.quantization.zeroPoint[0]), "int8")
