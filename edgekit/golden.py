@@ -1,8 +1,8 @@
-"""Golden vectors: a few inputs and outputs of every artifact, by which a board checks that it computes what the workstation computed.
+"""Golden vectors: a few inputs and outputs of every artifact, by which a board checks that it computes the same numbers.
 
-golden.npz holds `images` (K, H, W, 3) uint8, `features` (K, ...) float16 as the network takes them, and for every artifact and runtime
-of the workstation an array "FILE@RUNTIME@VERSION" (K, classes) of outputs as stored (int8 for int8 graphs), computed from `features`.
-Runtimes change their kernels between versions: bit equality is asked of the same version only.
+golden.npz holds `images` (K, H, W, 3) uint8, `features` (K, ...) float16 as the network takes them, and for every artifact and
+runtime of the workstation an array "FILE@RUNTIME@VERSION" (K, classes) of outputs as stored (int8 for int8 graphs), computed from
+`features`. Runtimes change their kernels between versions: bit equality is asked of the same version only.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def make_golden(card: ModelCard, images: np.ndarray, artifacts: Iterable[tuple[A
             with Pipeline(card, open_runtime(model, name, 1, artifact.format), frontend) as pipeline:
                 arrays[_key(artifact.file, name, pipeline.runtime.version)] = _outputs(pipeline, features)
     stream = io.BytesIO()
-    np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(stream, **arrays)
     return stream.getvalue()
 
 
@@ -148,4 +148,6 @@ def _load(bundle: Bundle) -> dict[str, np.ndarray]:
         with np.load(io.BytesIO(bundle.read(bundle.manifest.golden.file)), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError) as error:
-        raise BundleError(f"Expected golden vectors in {bundle.manifest.golden.file}: {error}. Export the bundle again.") from error
+        raise BundleError(
+            f"Expected golden vectors in {bundle.manifest.golden.file}: {error}. Export the bundle again."
+        ) from error

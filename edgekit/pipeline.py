@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -138,9 +138,7 @@ class Pipeline:
         return Prediction(self.labels[index], index, named, scores, timings)
 
 
-def open_pipeline(
-    source: str | Path, runtime: str | None = None, precision: str | None = None, threads: int = 1
-) -> Pipeline:
+def open_pipeline(source: str | Path, runtime: str | None = None, precision: str | None = None, threads: int = 1) -> Pipeline:
     """Open a bundle (folder or .zip), or a single model file that edgekit exported.
 
     Args:
@@ -242,5 +240,3 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[stage] = (time.perf_counter() - start) * 1e3
-
-

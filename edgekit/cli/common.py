@@ -38,7 +38,7 @@ _USER_ERROR = 2
 
 
 def boundary(command: F) -> F:
-    """Turn what may go wrong into one line on stderr and an exit code: 1 a gate, 2 the user's input, a full disk, an interrupt."""
+    """Turn what may go wrong into one line on stderr and an exit code: 1 a gate; 2 the input, a full disk, an interrupt."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -108,7 +108,7 @@ def progress_bar() -> Iterator[Bar]:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """"64" or "48x64" (height x width) to (height, width)."""
+    """Height and width from "64" or "48x64" (height x width)."""
     parts = text.lower().split("x")
     if len(parts) in (1, 2) and all(part.isdigit() and int(part) > 0 for part in parts):
         return int(parts[0]), int(parts[-1])
@@ -122,7 +122,7 @@ def existing(path: Path, what: str) -> Path:
     return path
 
 
-def _interrupt(signum: int, frame: Any) -> None:
+def _interrupt(_signum: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 

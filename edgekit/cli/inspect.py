@@ -23,15 +23,17 @@ def inspect(
 
     Example: edgekit inspect fire.bundle --json
     """
-    if source.is_dir() or is_bundle(source):
-        report = inspect_bundle(Bundle.open(source))
-    else:
-        report = inspect_file(source).to_json()
+    report = inspect_bundle(Bundle.open(source)) if _is_bundle(source) else inspect_file(source).to_json()
     if json:
         print_json(report)
         return
     for part in report.get("artifacts", [report]):
         _show(part)
+
+
+def _is_bundle(source: Path) -> bool:
+    """A folder that is no bundle is told so by `Bundle.open`."""
+    return source.is_dir() or is_bundle(source)
 
 
 def _show(report: dict[str, Any]) -> None:

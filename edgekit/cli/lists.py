@@ -25,7 +25,10 @@ def models(json: Json = False) -> None:
         return
     print_table(
         ["name", "parameters", "MACs", "input", "classes"],
-        [[r["name"], f"{r['parameters']:,}", f"{r['macs']:,}", "x".join(map(str, r["input_shape"])), str(r["classes"])] for r in rows],
+        [
+            [r["name"], f"{r['parameters']:,}", f"{r['macs']:,}", "x".join(map(str, r["input_shape"])), str(r["classes"])]
+            for r in rows
+        ],
     )
 
 
@@ -46,8 +49,8 @@ def frontends(json: Json = False) -> None:
         print_json(rows)
         return
     for row in rows:
-        config = ", ".join(f"{key} {value}" for key, value in row["config"].items() if value is not None)
-        typer.echo(f"{row['name']}: {row['dtype']} {'x'.join(map(str, row['shape']))} ({row['layout']}); {config}")
+        settings = ", ".join(f"{key} {value}" for key, value in row["config"].items() if value is not None)
+        typer.echo(f"{row['name']}: {row['dtype']} {_shape(row['shape'])} ({row['layout']}); {settings}")
 
 
 @boundary
@@ -58,7 +61,7 @@ def targets(json: Json = False) -> None:
     """
     from edgekit.exporters.targets import TARGETS
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": target.name,
             "description": target.description,
@@ -73,3 +76,7 @@ def targets(json: Json = False) -> None:
     for row in rows:
         files = ", ".join(f"{artifact['format']} {artifact['precision']}" for artifact in row["artifacts"])
         typer.echo(f"{row['name']}: {row['description']} Opset {row['opset']}; {files}.")
+
+
+def _shape(sizes: list[int]) -> str:
+    return "x".join(map(str, sizes))

@@ -52,7 +52,7 @@ class Bundle:
             manifest = Manifest.from_text(text.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise BundleError(f"Expected UTF-8 text in {path / MANIFEST}: {error}.") from error
-        files = {entry.file: _verified(entry.file, entry.sha256, read, path) for entry in (*manifest.artifacts, manifest.golden)}
+        files = {name: _verified(name, sha256, read, path) for name, sha256 in manifest.digests.items()}
         return cls(path, manifest, files)
 
     def read(self, file: str) -> bytes:
@@ -100,9 +100,8 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
         BundleError: on an unsafe file name or a file that the manifest does not describe.
     """
     out = Path(out)
-    described = {entry.file: entry.sha256 for entry in (*manifest.artifacts, manifest.golden)}
-    if described != {name: sha256_of(content) for name, content in files.items()}:
-        raise BundleError(f"Expected the files {sorted(described)} as the manifest describes them, got {sorted(files)}.")
+    if manifest.digests != {name: sha256_of(content) for name, content in files.items()}:
+        raise BundleError(f"Expected the files {sorted(manifest.digests)} as the manifest describes them, got {sorted(files)}.")
     for name in files:
         _check_name(name)
     everything = {**files, MANIFEST: manifest.to_text().encode("utf-8")}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgekit.errors import UserError
 
-__all__ = ["check_new", "sha256_of", "staged_folder", "write_file", "write_files"]
+__all__ = ["check_new", "fresh_folder", "sha256_of", "staged_folder", "write_file", "write_files"]
 
 
 def sha256_of(content: bytes) -> str:
@@ -69,6 +69,22 @@ def staged_folder(out: Path) -> Iterator[Path]:
         _sync_folder(out.parent)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def fresh_folder(out: Path) -> Iterator[None]:
+    """A new folder that is filled in place, because what is written refers to its final path; removed when the block fails.
+
+    Raises:
+        UserError: when `out` exists or has no parent folder.
+    """
+    check_new(out)
+    out.mkdir()
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(out, ignore_errors=True)
         raise
 
 

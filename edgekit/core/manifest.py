@@ -135,6 +135,11 @@ class Manifest:
         """What each model file carries of this manifest."""
         return ModelCard(self.name, self.labels, self.frontend, self.output, self.input)
 
+    @property
+    def digests(self) -> dict[str, str]:
+        """File name -> sha256 of every file beside the manifest."""
+        return {**{artifact.file: artifact.sha256 for artifact in self.artifacts}, self.golden.file: self.golden.sha256}
+
     def to_text(self) -> str:
         """Indented JSON, keys sorted, one trailing newline."""
         return json.dumps(to_json(self), sort_keys=True, indent=1) + "\n"

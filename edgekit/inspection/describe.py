@@ -59,9 +59,7 @@ def inspect_model(model: bytes, name: str) -> ModelReport:
 
 def inspect_bundle(bundle: Bundle) -> dict[str, Any]:
     """The same keys for a bundle: its own input and output, its manifest as metadata, and "artifacts" with a report each."""
-    reports = [
-        inspect_model(bundle.read(artifact.file), artifact.file).to_json() for artifact in bundle.manifest.artifacts
-    ]
+    reports = [inspect_model(bundle.read(artifact.file), artifact.file).to_json() for artifact in bundle.manifest.artifacts]
     first = reports[0]
     return {
         "file": str(bundle.path),

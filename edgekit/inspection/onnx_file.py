@@ -24,7 +24,7 @@ def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int]:
     proto = onnx.shape_inference.infer_shapes(onnx.load_from_string(model))
     graph = proto.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    shapes = _shapes(onnx, graph) | {name: array.shape for name, array in constants.items()}
+    shapes = _shapes(graph) | {name: array.shape for name, array in constants.items()}
     dtypes = _dtypes(onnx, graph) | {name: array.dtype.name for name, array in constants.items()}
     affines = _affines(graph, constants)
     tensors = [
@@ -86,7 +86,7 @@ def _row(
     return TensorRow(name, dtype, shape, scale, zeros, axis if len(scale) > 1 else None, name in constants)
 
 
-def _shapes(onnx: Any, graph: Any) -> dict[str, tuple[int, ...]]:
+def _shapes(graph: Any) -> dict[str, tuple[int, ...]]:
     values = [*graph.input, *graph.output, *graph.value_info]
     return {
         v.name: tuple(d.dim_value if d.HasField("dim_value") else -1 for d in v.type.tensor_type.shape.dim)

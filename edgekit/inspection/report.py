@@ -42,7 +42,7 @@ class TensorRow:
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What `edgekit inspect` tells of a file. `operators`, `tensors`, `parameters` and `macs` are None where the file cannot be walked.
+    """What `edgekit inspect` tells of a file; operators to macs are None where the graph cannot be walked.
 
     Attributes:
         operators: operator -> how often.

@@ -30,7 +30,9 @@ def walk(model: bytes, runtime: str) -> tuple[list[TensorRow], list[dict[str, An
     computed = {index for op in operators for index in op["outputs"]}
     given = {detail["index"] for detail in interpreter.get_input_details()}
     used = computed | given | {index for op in operators for index in op["inputs"]}
-    rows = {d["index"]: _row(d, d["index"] not in computed | given) for d in interpreter.get_tensor_details() if d["index"] in used}
+    rows = {
+        d["index"]: _row(d, d["index"] not in computed | given) for d in interpreter.get_tensor_details() if d["index"] in used
+    }
     empty = TensorRow("", "float32", None)
     return [rows.get(index, empty) for index in range(max(rows, default=-1) + 1)], operators
 

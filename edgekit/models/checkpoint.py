@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +20,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from edgekit.core.files import write_file
 from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.strict import from_json, to_json
 from edgekit.errors import BundleError, ModelError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.models.registry import create_model
 
-__all__ = ["CONFIG", "SCHEMA", "STATE", "WEIGHTS", "DataEntry", "Run", "RunConfig", "load_run", "save_run", "write_file"]
+__all__ = ["CONFIG", "SCHEMA", "STATE", "WEIGHTS", "DataEntry", "Run", "RunConfig", "is_run", "load_run", "save_run"]
 
 SCHEMA = 1
 CONFIG = "run.json"
@@ -54,6 +53,7 @@ class RunConfig:
     """run.json: everything that rebuilds the network and its front end, and how they came to be.
 
     Attributes:
+        name: of the run folder when it was trained; bundles made of it carry this name.
         model: registered name of the network.
         labels: class names in the order of the logits.
         classes: number of logits.
@@ -68,6 +68,7 @@ class RunConfig:
         versions: package -> version that trained it.
     """
 
+    name: str
     model: str
     labels: tuple[str, ...]
     classes: int
@@ -116,6 +117,11 @@ def save_run(folder: Path, config: RunConfig, state: Mapping[str, Tensor]) -> No
     write_file(folder / CONFIG, (json.dumps(to_json(whole), indent=1, sort_keys=True) + "\n").encode())
 
 
+def is_run(path: Path) -> bool:
+    """True for a folder in which a run was finished or interrupted."""
+    return path.is_dir() and any((path / name).is_file() for name in (CONFIG, STATE))
+
+
 def load_run(path: str | Path) -> Run:
     """Open a run folder.
 
@@ -137,21 +143,6 @@ def load_run(path: str | Path) -> Run:
             "The file was changed; train again."
         )
     return Run(folder, module.eval(), config, frontend)
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a temporary one beside it, flushed to disk, renamed."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _read_config(folder: Path) -> RunConfig:

@@ -24,12 +24,13 @@ class TorchEngine:
     """
 
     name = "torch"
-    metadata = None
+    metadata: str | None = None
 
     def __init__(self, module: Any, input: TensorSpec, output: TensorSpec, threads: int | None = None) -> None:  # noqa: A002
         self._torch = require("torch", "train")
         self.version: str = self._torch.__version__
-        self.inputs, self.outputs = (input,), (output,)
+        self.inputs: tuple[TensorSpec, ...] = (input,)
+        self.outputs: tuple[TensorSpec, ...] = (output,)
         if threads is not None:
             self._torch.set_num_threads(threads)
         self._module = module.eval()

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from edgekit.core.files import write_file
 from edgekit.core.manifest import FrontEndEntry
 from edgekit.errors import UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.frontends.standardise import Standardisation
-from edgekit.models.checkpoint import STATE, DataEntry, RunConfig, save_run, write_file
+from edgekit.models.checkpoint import STATE, DataEntry, RunConfig, save_run
 from edgekit.models.registry import create_model, model_info
 from edgekit.training.config import TrainConfig, default_copies
 from edgekit.training.curves import curves_csv, curves_svg
@@ -192,6 +193,7 @@ def _finish(config: TrainConfig, data: DataSet, prepared: _Prepared, module: nn.
 
 def _run_config(config: TrainConfig, data: DataSet, prepared: _Prepared, epochs: int, temperature: float) -> RunConfig:
     return RunConfig(
+        name=config.folder.resolve().name,
         model=config.model,
         labels=data.labels,
         classes=len(data.labels),

@@ -62,13 +62,13 @@ def compute_metrics(targets: np.ndarray, probabilities: np.ndarray) -> Metrics:
     )
 
 
-def result_row(values: Metrics, *, artifact: str, kind: str, precision: str, runtime: str) -> dict[str, Any]:
+def result_row(values: Metrics, *, artifact: str, kind: str | None, precision: str, runtime: str) -> dict[str, Any]:
     """One row of `edgekit evaluate --json`.
 
     Args:
         values: the metrics.
         artifact: file name, or the run's folder.
-        kind: the artifact's format: "onnx", "tflite" or "torch".
+        kind: the artifact's format: "onnx" or "tflite", None for a run.
         precision: of the artifact.
         runtime: that gave the predictions.
     """

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from edgekit.core.files import write_file
 from edgekit.errors import UserError
-from edgekit.models.checkpoint import CONFIG, STATE, write_file
+from edgekit.models.checkpoint import CONFIG, STATE
 from edgekit.training.config import TrainConfig
 
 __all__ = ["check_out", "load_state", "save_state"]

@@ -17,7 +17,9 @@ __all__ = ["html_report"]
 _INK, _TRAIN, _VALIDATION = "#1a1f24", "#8a96a3", "#0b6bcb"
 
 
-def html_report(title: str, lead: str, tiles: Sequence[tuple[str, str]], run: Path, manifest: Manifest, evaluation: dict[str, Any]) -> str:
+def html_report(
+    title: str, lead: str, tiles: Sequence[tuple[str, str]], run: Path, manifest: Manifest, evaluation: dict[str, Any]
+) -> str:
     """The page as text.
 
     Args:
@@ -111,7 +113,9 @@ def _plot_confusion(confusion: list[list[int]], labels: list[str]) -> str:
     for i, row in enumerate(confusion):
         for j, count in enumerate(row):
             if count:
-                axes.text(j, i, str(count), ha="center", va="center", color="white" if count > strongest / 2 else _INK, fontsize=9)
+                axes.text(
+                    j, i, str(count), ha="center", va="center", color="white" if count > strongest / 2 else _INK, fontsize=9
+                )
     return _svg(figure)
 
 

@@ -1,0 +1,63 @@
+"""`edgekit export`: a trained run as a verified bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgekit.cli.common import Json, boundary, print_json, print_table, progress_bar
+from edgekit.core.manifest import Manifest
+from edgekit.core.strict import to_json
+
+__all__ = ["export", "show_artifacts"]
+
+
+@boundary
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder that `edgekit train` wrote.")],
+    out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a new .zip.")],
+    target: Annotated[str, typer.Option(help="Board to export for; see: edgekit targets")] = "generic",
+    calibration: Annotated[
+        Path | None, typer.Option(help="Labelled images to calibrate and compare on. Default: the run's own training images.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Of the calibration sample.")] = 0,
+    json: Json = False,
+) -> None:
+    """ONNX and TFLite, calibrated on real images, compared with PyTorch on every installed runtime: a bundle.
+
+    Exit code 1, and no bundle, when an artifact misses its gate.
+
+    Example: edgekit export runs/fire --out fire.bundle
+    """
+    from edgekit.core.recipe import Recipe
+    from edgekit.workflows.export import export_run
+
+    with progress_bar() as progress:
+        manifest = export_run(run, out, progress, target, calibration, Recipe("int8", samples=samples, seed=seed))
+    if json:
+        rows = [to_json(artifact) for artifact in manifest.artifacts]
+        print_json({"bundle": str(out), "artifacts": rows})
+        return
+    show_artifacts(out, manifest)
+
+
+def show_artifacts(out: Path, manifest: Manifest) -> None:
+    """Every file on every runtime as a table on stdout."""
+    typer.echo(f"{out}: {manifest.model}, {len(manifest.labels)} classes, target {manifest.target}")
+    rows = [
+        [
+            artifact.file,
+            f"{artifact.bytes:,}",
+            parity.runtime,
+            str(parity.n),
+            f"{parity.max_abs_error:.2g}",
+            "exact" if parity.sqnr_db is None else f"{parity.sqnr_db:.1f}",
+            f"{100 * parity.agreement:.2f} %",
+        ]
+        for artifact in manifest.artifacts
+        for parity in artifact.parity
+    ]
+    print_table(["artifact", "bytes", "runtime", "images", "largest error", "SQNR dB", "agreement"], rows)

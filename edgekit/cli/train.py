@@ -1,0 +1,70 @@
+"""`edgekit train`: a folder of labelled images to a run folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgekit.cli.common import Json, boundary, parse_size, print_json, progress_bar
+
+__all__ = ["train"]
+
+
+@boundary
+def train(
+    data: Annotated[Path, typer.Argument(help="train/CLASS/* + test/CLASS/*, or CLASS/*, which is split by hash.")],
+    model: Annotated[str, typer.Option(help="Network by name; see: edgekit models")],
+    out: Annotated[Path, typer.Option(help="The run folder to write: new, or an interrupted one with --resume.")],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images and their augmented copies.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of split, weights, augmentation and order.")] = 0,
+    path: Annotated[str | None, typer.Option(help="Signature path: rgb, rgb+time or grey+time.")] = None,
+    size: Annotated[str | None, typer.Option(help="Image size as HEIGHTxWIDTH.")] = None,
+    depth: Annotated[int | None, typer.Option(min=1, max=6, help="Signature depth.")] = None,
+    directions: Annotated[str | None, typer.Option(help="rows, both or both-rotated.")] = None,
+    augment: Annotated[str | None, typer.Option(help="none, light (small shifts and turns), photo, or paper.")] = None,
+    copies: Annotated[int | None, typer.Option(min=0, help="Augmented copies of each image.")] = None,
+    loss: Annotated[str | None, typer.Option(help="cross-entropy or focal, class-balanced both.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="0 to below 1; cross-entropy only.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the warm-up and cosine schedule.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
+    patience: Annotated[int | None, typer.Option(min=0, help="Stop after so many epochs without progress; 0: never.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in --out.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a network on a folder of labelled images: checkpoint, metrics and curves in a run folder.
+
+    Example: edgekit train data/fire --model imagesig-cnn1d --out runs/fire --epochs 20 --seed 0
+    """
+    from edgekit.training.config import TrainConfig
+    from edgekit.training.loop import train as train_run
+
+    chosen: dict[str, Any] = {
+        "epochs": epochs,
+        "path": path,
+        "size": parse_size(size) if size else None,
+        "depth": depth,
+        "directions": directions,
+        "augment": augment,
+        "copies": copies,
+        "loss": loss,
+        "label_smoothing": label_smoothing,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "patience": patience,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    if given.get("loss") == "focal":
+        given.setdefault("label_smoothing", 0.0)
+    with progress_bar() as progress:
+        result = train_run(TrainConfig(data=data, model=model, out=out, seed=seed, resume=resume, **given), progress)
+    document = result.to_json()
+    if json:
+        print_json(document)
+        return
+    typer.echo(f"{out}: {model}, {result.epochs} epochs")
+    typer.echo(f"validation accuracy {100 * result.validation.accuracy:.2f} % of {result.validation.n} images")
+    if result.test is not None:
+        typer.echo(f"test accuracy       {100 * result.test.accuracy:.2f} % of {result.test.n} images")
+    typer.echo(f"next: edgekit export {out} --out {out.name}.bundle")
