@@ -1,7 +1,8 @@
 """Standardisation: one scale and one offset a feature, clipped at a few sigma, part of the front end's config.
 
-Signature features differ a hundredfold in spread. Folded into the first layer they would share one int8 input scale and the small
-ones would vanish; so every artifact takes standardised features, and for int8 the pipeline standardises and quantizes in one step.
+Signature features differ a hundredfold in spread. Folded into the first layer they would share one int8 input scale and the
+small ones would vanish; so every artifact takes standardised features, and for int8 the pipeline standardises and quantizes in
+one step.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from edgekit.core.spec import Affine
 from edgekit.errors import BundleError, InputError
 
 __all__ = ["Standardisation"]
+
+#: Deviation over mean below which a feature is constant but for float32 rounding, e.g. the time of a path with time.
+_CONSTANT = 1e-5
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Standardisation:
     def __post_init__(self) -> None:
         if len(self.scale) != len(self.offset):
             raise InputError(f"Expected as many offsets as scales ({len(self.scale)}), got {len(self.offset)}.")
+        if not np.isfinite((*self.scale, *self.offset)).all():
+            raise InputError("Expected finite scales and offsets, got some that are not. Check the features they were fitted on.")
         if not self.clip > 0:
             raise InputError(f"Expected a clip of more than 0 sigma, got {self.clip}.")
         object.__setattr__(self, "_scale", np.array(self.scale, np.float32))
@@ -42,7 +48,7 @@ class Standardisation:
 
     @classmethod
     def fit(cls, features: np.ndarray, clip: float = 4.0) -> Standardisation:
-        """Mean and standard deviation over every axis but the last.
+        """Mean and standard deviation over every axis but the last. A feature that varies by rounding only counts as constant.
 
         Args:
             features: (..., Q) float array of training features.
@@ -50,15 +56,16 @@ class Standardisation:
         """
         flat = features.reshape(-1, features.shape[-1])
         mean, deviation = flat.mean(axis=0, dtype=np.float64), flat.std(axis=0, dtype=np.float64)
-        varies = deviation > 1e-12
+        varies = deviation > np.maximum(_CONSTANT * np.abs(mean), 1e-12)
         scale = np.where(varies, 1.0 / np.where(varies, deviation, 1.0), 0.0).astype(np.float32)
         offset = (-mean * scale).astype(np.float32)
         return cls(tuple(scale.tolist()), tuple(offset.tolist()), clip)
 
     def apply(self, features: np.ndarray) -> np.ndarray:
-        """Standardised features, float32, same shape, within [-clip, clip]."""
+        """Standardised features, same shape, within [-clip, clip]; float64 where they are, otherwise float32."""
         scale, offset = self._arrays()
-        return np.clip(features.astype(np.float32, copy=False) * scale + offset, -self.clip, self.clip)
+        dtype = np.float64 if features.dtype == np.float64 else np.float32
+        return np.clip(features.astype(dtype, copy=False) * scale + offset, -self.clip, self.clip)
 
     def quantize(self, features: np.ndarray, affine: Affine) -> np.ndarray:
         """Standardise and quantize in one step: clip(rint(feature * a + b)), in the dtype of `affine`."""
@@ -79,11 +86,15 @@ class Standardisation:
         """Inverse of `to_json`.
 
         Raises:
-            BundleError: on unknown keys or vectors that do not decode.
+            BundleError: on unknown keys, vectors that do not decode, or a clip that is no number.
+            InputError: on vectors of different lengths or a clip out of range.
         """
         if not isinstance(value, dict) or set(value) != {"scale", "offset", "clip"}:
             raise BundleError(f"Expected standardise to hold scale, offset and clip, got {value!r:.80}.")
-        return cls(_unpack(value["scale"]), _unpack(value["offset"]), float(value["clip"]))
+        clip = value["clip"]
+        if not isinstance(clip, int | float) or isinstance(clip, bool):
+            raise BundleError(f"Expected a number at standardise.clip, got {clip!r:.40}.")
+        return cls(_unpack(value["scale"]), _unpack(value["offset"]), float(clip))
 
     def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
         return self._scale, self._offset  # type: ignore[attr-defined]
