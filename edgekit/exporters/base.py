@@ -10,13 +10,15 @@ from torch import nn
 
 from edgekit.core.spec import Affine
 from edgekit.errors import InputError
+from edgekit.exporters.passes.batch_norm_to_depthwise import batch_norm_to_depthwise
 from edgekit.exporters.passes.conv1d_to_conv2d import conv1d_to_conv2d
 from edgekit.exporters.passes.drop_dropout import drop_dropout
 from edgekit.exporters.passes.fold_batch_norm import fold_batch_norm
+from edgekit.exporters.passes.rewrite_mish import rewrite_mish
 from edgekit.exporters.passes.softmax_last import softmax_last
 from edgekit.exporters.passes.trace import prepare
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "Converted", "check_calibration", "simplify", "simplify_for_tflite"]
+__all__ = ["INPUT_NAME", "OUTPUT_NAME", "Converted", "check_calibration", "simplify_for_onnx", "simplify_for_tflite"]
 
 #: Names of the one input and the one output in every file that edgekit makes.
 INPUT_NAME = "features"
@@ -38,20 +40,25 @@ class Converted:
     output: Affine | None = None
 
 
-def simplify(module: nn.Module, sample: np.ndarray) -> nn.Module:
-    """A copy in eval mode without dropout, batch norms folded. The module itself is untouched.
+def simplify_for_onnx(module: nn.Module, sample: np.ndarray) -> nn.Module:
+    """A copy in eval mode without dropout, batch norms folded, Mish spelled out. The module itself is untouched.
 
     Args:
         module: any network from one float32 tensor to one.
         sample: one input, (1, ...) float32.
     """
-    return fold_batch_norm(drop_dropout(prepare(module)), torch.from_numpy(sample))
+    return rewrite_mish(_simplify(module, torch.from_numpy(sample)), "tanh")
 
 
 def simplify_for_tflite(module: nn.Module, sample: np.ndarray) -> nn.Module:
-    """As `simplify`, 1-D convolutions written channels-last, softmax over the last axis."""
+    """As `simplify_for_onnx`, and 1-D convolutions written channels-last, softmax over the last axis, no batch norm left."""
     example = torch.from_numpy(sample)
-    return softmax_last(conv1d_to_conv2d(simplify(module, sample), example), example)
+    picture = conv1d_to_conv2d(_simplify(module, example), example)
+    return rewrite_mish(batch_norm_to_depthwise(softmax_last(picture, example)), "division")
+
+
+def _simplify(module: nn.Module, example: torch.Tensor) -> nn.Module:
+    return fold_batch_norm(drop_dropout(prepare(module)), example)
 
 
 def check_calibration(calibration: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -18,7 +18,7 @@ from edgekit.core.recipe import Format, Precision, Recipe
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import InputError, MissingExtraError, UnknownNameError
 from edgekit.exporters import parity as gates
-from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration, simplify, simplify_for_tflite
+from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration, simplify_for_onnx, simplify_for_tflite
 from edgekit.exporters.embed import embed_onnx, embed_tflite
 from edgekit.exporters.targets import Target, get_target
 from edgekit.exporters.to_onnx import quantize_onnx, to_onnx
@@ -165,7 +165,7 @@ def _convert(
         recipe = replace(plan, precision=precision)
         if format_ == "onnx":
             if "onnx" not in floats:
-                floats["onnx"] = to_onnx(simplify(module, example), example, target)
+                floats["onnx"] = to_onnx(simplify_for_onnx(module, example), example, target)
             yield format_, precision, _onnx(floats["onnx"], recipe, sample, target)
         else:
             if "tflite" not in floats:

@@ -43,7 +43,7 @@ def to_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
     """Convert to float32 ONNX of the target's opset, stripped; input "features", output "logits", batch 1.
 
     Args:
-        module: as `base.simplify` gave it.
+        module: as `base.simplify_for_onnx` gave it.
         sample: one input, (1, ...) float32; the file takes exactly this shape.
         target: decides opset and IR version.
 

@@ -27,10 +27,13 @@ __all__ = ["quantize_tflite", "to_tflite"]
 
 _SIGNATURE = "serving_default"
 
-#: A layer norm's arithmetic stays float in static int8: its squares and reciprocal roots span ranges that 8 bits ruin. By
-#: operator, because a linear layer fused with the norm before it carries both names.
-_FLOAT_SCOPE = "LayerNorm"
-_FLOAT_OPERATORS = ("MEAN", "SQUARED_DIFFERENCE", "ADD", "SUB", "MUL", "RSQRT", "RESHAPE")
+#: Arithmetic that stays float in static int8, by scope and operator: the squares and reciprocal roots of a layer norm, the
+#: quotient of a Mish, span ranges that 8 bits ruin. By operator, because a linear layer fused with what precedes it carries
+#: both names.
+_FLOAT_ARITHMETIC = {
+    "LayerNorm": ("MEAN", "SQUARED_DIFFERENCE", "ADD", "SUB", "MUL", "RSQRT", "RESHAPE"),
+    "rewrite_mish": ("ADD", "SUB", "MUL", "DIV", "LOGISTIC"),
+}
 
 
 class _Named(nn.Module):
@@ -103,8 +106,9 @@ def _quantizer(model: bytes, recipe: Recipe) -> Any:
     job = quantizer.Quantizer(bytearray(model))
     if recipe.precision == "int8":
         job.add_static_config(".*", kinds.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8, weight_granularity=weights)
-        for operator in _FLOAT_OPERATORS:
-            job.update_quantization_recipe(_FLOAT_SCOPE, kinds(operator), algorithm_key="no_quantize")
+        for scope, operators in _FLOAT_ARITHMETIC.items():
+            for operator in operators:
+                job.update_quantization_recipe(scope, kinds(operator), algorithm_key="no_quantize")
         # tflite-runtime 2.14 has no int8 division.
         job.update_quantization_recipe(".*", kinds.DIV, algorithm_key="no_quantize")
     elif recipe.precision == "int8-dynamic":
