@@ -28,6 +28,10 @@ IMAGE_SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".
 #: Larger images are refused as decompression bombs: a board would run out of memory. Pillow's own warning limit.
 MAX_PIXELS = 89_478_485
 
+#: Levels. Real photographs with any colour at all leave their main axis by 2.2 or more, grey ones by less than 0.7.
+_TINT_DEVIATION = 2.0
+_TINT_SAMPLE = 16_384
+
 _ORIENTATION_TAG = 0x0112
 _DEEP_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -89,17 +93,14 @@ def is_single_tint(image: np.ndarray) -> bool:
         image: (H, W, 3) uint8.
 
     Returns:
-        True when the colours leave their main axis by less than `_TINT_DEVIATION` levels (root mean square), as JPEG noise does.
+        True when the colours leave their main axis by less than 2 levels (root mean square), as in a grey JPEG. A tinted grey
+        that went through a JPEG with subsampled colours leaves it by more and passes for colour.
     """
     pixels = _checked_pixels(image).reshape(-1, 3)
     pixels = pixels[:: max(1, len(pixels) // _TINT_SAMPLE)].astype(np.float64)
     centred = pixels - pixels.mean(axis=0)
     variances = np.linalg.eigvalsh(centred.T @ centred / len(centred))
     return bool(variances[0] + variances[1] < _TINT_DEVIATION**2)
-
-
-_TINT_DEVIATION = 2.0
-_TINT_SAMPLE = 16_384
 
 
 def _checked_pixels(image: np.ndarray) -> np.ndarray:

@@ -26,11 +26,8 @@ def rows_of(pixels: np.ndarray, path: str) -> np.ndarray:
     rgb = pixels / 255.0
     time = np.broadcast_to(np.linspace(0, 1, pixels.shape[1])[None, :, None], (*pixels.shape[:2], 1))
     grey = rgb @ np.array([[0.299], [0.587], [0.114]])
-    return np.ascontiguousarray(
-        {"rgb": [rgb], "rgb+time": [rgb, time], "grey+time": [grey, time]}[path][0]
-        if path == "rgb"
-        else np.concatenate([rgb if path == "rgb+time" else grey, time], axis=-1)
-    )
+    channels = {"rgb": [rgb], "rgb+time": [rgb, time], "grey+time": [grey, time]}[path]
+    return np.concatenate(channels, axis=-1)
 
 
 def reference(image: np.ndarray, depth: int, directions: str, path: str) -> np.ndarray:
@@ -316,7 +313,7 @@ def test_an_unknown_name_lists_the_known_ones(arguments, known):
 
 
 def test_a_standardisation_of_another_length_is_refused():
-    with pytest.raises(InputError, match="120 features.*got 2"):
+    with pytest.raises(InputError, match=r"120 features.*got 2"):
         Signature(standardise=Standardisation((1.0, 1.0), (0.0, 0.0)))
 
 
