@@ -187,5 +187,6 @@ def _in_threads(part: Callable[[Sequence[Example]], _Part], chunks: Sequence[Seq
 
 
 def _reason(error: ImageError) -> str:
-    """Why, shortly: an image error's message without the path that is named beside it."""
-    return str(error).splitlines()[0][:80].rstrip(".")
+    """Why, shortly: the part of "Expected an image in NAME, it REASON." that does not repeat the name."""
+    message = str(error)
+    return (message.partition(", it ")[2] or message)[:80].rstrip(".")
