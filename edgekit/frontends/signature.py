@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from edgekit.core import strict
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import InputError, UnknownNameError
 from edgekit.frontends.area import check_images, check_size, resize_area, whole_number
+from edgekit.frontends.kernels import signatures
 from edgekit.frontends.paths import path_kind, rotate_quarter_turn
 from edgekit.frontends.standardise import Standardisation
-from edgekit.frontends.tensor_algebra import feature_scale, signature_length, signatures
+from edgekit.frontends.tensor_algebra import feature_scale, signature_length
 
 __all__ = ["Signature", "SignatureConfig"]
 
@@ -191,5 +193,13 @@ class Signature:
         count, rows, width = images.shape[:3]
         dtype, depth = np.dtype(self._config.dtype), self._config.depth
         features = signatures(self._path.points(images, dtype), depth)
-        features *= feature_scale(self._path.channel_scale(width), depth).astype(dtype)
+        features *= _unit_scale(self._config.path, width, depth, self._config.dtype)
         return features.reshape(count, rows, self._length)
+
+
+@lru_cache(maxsize=64)
+def _unit_scale(path: str, width: int, depth: int, dtype: str) -> np.ndarray:
+    """(Q,) of `dtype`, read-only: from the units of the path to colours and time in [0, 1]."""
+    scale = feature_scale(path_kind(path).channel_scale(width), depth).astype(dtype)
+    scale.flags.writeable = False
+    return scale

@@ -12,19 +12,30 @@ which is taken block by block as a matrix product: time is a vectorised axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
 
-__all__ = ["Kernel", "feature_scale", "level_recursion", "level_sizes", "signature_length", "signatures"]
+__all__ = [
+    "Kernel",
+    "feature_scale",
+    "level_recursion",
+    "level_sizes",
+    "outer",
+    "padded_steps",
+    "prefix_levels",
+    "row_chunks",
+    "running_sum",
+    "signature_length",
+]
 
 #: (C, R, W) float points, each path from the origin; depth -> (R, Q) of the same dtype.
 Kernel = Callable[[np.ndarray, int], np.ndarray]
 
-#: Bytes of the largest temporary of a chunk of rows: larger ones leave the second-level cache.
-_CHUNK_BYTES = 256 * 1024
+#: Bytes of the largest temporary of a chunk of rows: the C library maps larger ones afresh each time, page by page.
+_CHUNK_BYTES = 96 * 1024
 
 #: Steps summed by one matrix product.
 _BLOCK = 16
@@ -54,54 +65,65 @@ def feature_scale(channel_scale: np.ndarray, depth: int) -> np.ndarray:
     return np.concatenate(list(levels))
 
 
-def signatures(points: np.ndarray, depth: int) -> np.ndarray:
-    """Signatures of R paths, levels 1 to `depth`, words of each level in lexicographic order (as iisignature.sig).
-
-    Args:
-        points: (C, R, W) float32 or float64: W points of C channels, each path from the origin. One point gives zeros.
-        depth: number of levels, at least 1.
-
-    Returns:
-        (R, Q) of the same dtype, Q = C + ... + C^depth.
-    """
-    return kernel_for(points.shape[0], depth)(points, depth)
-
-
-def kernel_for(channels: int, depth: int) -> Kernel:  # noqa: ARG001 - special kernels are chosen by both
-    """The function that computes signatures of this shape."""
-    return level_recursion
-
-
 def level_recursion(points: np.ndarray, depth: int) -> np.ndarray:
     """The kernel for any number of channels and any depth; see the head of this file."""
     channels, rows, width = points.shape
     out = np.empty((rows, signature_length(channels, depth)), points.dtype)
-    largest = channels ** max(depth - 1, 1) * width * points.itemsize
-    chunk = max(1, _CHUNK_BYTES // largest)
-    for start in range(0, rows, chunk):
-        part = slice(start, start + chunk)
+    for part in row_chunks(rows, channels ** max(depth - 1, 1) * width * points.itemsize):
         _recurse(points[:, part], depth, out[part])
     return out
 
 
+def row_chunks(rows: int, bytes_per_row: int) -> Iterator[slice]:
+    """Slices of the rows such that a temporary of so many bytes per row stays small."""
+    chunk = max(1, _CHUNK_BYTES // bytes_per_row)
+    return (slice(start, start + chunk) for start in range(0, rows, chunk))
+
+
 def _recurse(points: np.ndarray, depth: int, out: np.ndarray) -> None:
     """Signatures of a few rows: (C, r, W) points -> `out` (r, Q)."""
-    channels, rows, width = points.shape
-    padded = -(-width // _BLOCK) * _BLOCK
-    out[:, :channels] = points[..., -1].T
-    starts = _padded(points, padded)
-    steps = _padded(points[..., 1:] - points[..., :-1], padded)  # steps of 0 after the last point change nothing
-    prefixes = [starts]
-    end = channels
-    for level, size in enumerate(level_sizes(channels, depth - 1)[1:], start=2):
-        running, total = _running_sum(_outer(_horner(prefixes, steps, level), steps), rows)
-        prefixes.append(running)
-        out[:, end : end + size] = total.T
-        end += size
+    channels, rows = points.shape[:2]
+    starts, steps = padded_steps(points)
+    prefixes, totals = prefix_levels(starts, steps, points[..., -1], max(depth - 1, 1))
+    end = 0
+    for total in totals:
+        out[:, end : end + len(total)] = total.T
+        end += len(total)
     if depth > 1:
-        factor = _horner(prefixes, steps, depth).reshape(-1, rows, padded).swapaxes(0, 1)
-        total = factor @ steps.reshape(channels, rows, padded).transpose(1, 2, 0)
-        out[:, end:] = total.reshape(rows, -1)
+        factor = _horner(prefixes, steps, depth).reshape(-1, rows, steps.shape[1] // rows).swapaxes(0, 1)
+        last = factor @ steps.reshape(channels, rows, -1).transpose(1, 2, 0)
+        out[:, end:] = last.reshape(rows, -1)
+
+
+def padded_steps(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(C, r, W) points -> where each step starts and the steps, both (C, r * V), V the next multiple of the block.
+
+    After the last point the steps are 0, which changes no integral.
+    """
+    width = -(-points.shape[2] // _BLOCK) * _BLOCK
+    return _padded(points, width), _padded(points[..., 1:] - points[..., :-1], width)
+
+
+def prefix_levels(
+    starts: np.ndarray, steps: np.ndarray, end: np.ndarray, depth: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Levels 1 to `depth` before each step and of the whole path.
+
+    Args:
+        starts: (C, r * V), from `padded_steps`.
+        steps: (C, r * V).
+        end: (C, r), the last point.
+        depth: at least 1.
+
+    Returns:
+        S_k before each step, (C^k, r * V), and of the whole path, (C^k, r), for each k.
+    """
+    prefixes, totals = [starts], [end]
+    for level in range(2, depth + 1):
+        running, total = running_sum(outer(_horner(prefixes, steps, level), steps), end.shape[1])
+        prefixes.append(running)
+        totals.append(total)
+    return prefixes, totals
 
 
 def _padded(values: np.ndarray, width: int) -> np.ndarray:
@@ -126,12 +148,12 @@ def _horner(prefixes: list[np.ndarray], steps: np.ndarray, level: int) -> np.nda
     factor = steps / level
     factor += prefixes[0]
     for done in range(1, level - 1):
-        factor = _outer(factor, steps / (level - done))
+        factor = outer(factor, steps / (level - done))
         factor += prefixes[done]
     return factor
 
 
-def _running_sum(increments: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
+def running_sum(increments: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Sums over the time before each step, and over all time.
 
     Args:
@@ -157,6 +179,6 @@ def _before(dtype: str) -> np.ndarray:
     return matrix
 
 
-def _outer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def outer(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Tensor product at each time: (A, T), (B, T) -> (A * B, T), the right factor's index running fastest."""
     return (left[:, None] * right[None]).reshape(len(left) * len(right), -1)
