@@ -23,14 +23,14 @@ def stratified_sample(labels: Sequence[int], n: int, seed: int) -> list[int]:
         seed: of the draw, >= 0.
 
     Returns:
-        Positions in `labels`, ascending, each once. A class's count is within one of its exact share; where `n` allows, no
-        class is left out.
+        Positions in `labels`, ascending, each once. Shares are rounded by the largest remainder; where `n` allows, no class is
+        left out.
 
     Raises:
         InputError: on n < 1, a negative seed or no labels.
 
     >>> stratified_sample([0, 0, 0, 0, 1, 1], 3, seed=0)
-    [0, 3, 5]
+    [0, 2, 5]
     """
     if n < 1 or seed < 0 or len(labels) == 0:
         raise InputError(f"Expected labels, n >= 1 and seed >= 0, got {len(labels)} labels, n {n}, seed {seed}.")

@@ -4,8 +4,7 @@ Why: the converters write softplus as exponentials, logarithms and selects, whic
 rewrites:
 
 - "division": x (1 - u) / (1 + u) with u = sigmoid(-x)^2, for TFLite; it stays float in int8 files, since the quotient of two
-small
-  differences is noise in 8 bits.
+  small differences is noise in 8 bits.
 - "tanh": x * tanh(-log(sigmoid(-x))), for ONNX, where every operator of it is fast.
 """
 

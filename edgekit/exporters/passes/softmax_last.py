@@ -19,7 +19,7 @@ __all__ = ["softmax_last"]
 
 
 def softmax_last(module: nn.Module, sample: torch.Tensor) -> nn.Module:
-    """The same function with each softmax over axis -1; exact to the bit. Untraceable modules come back as they are.
+    """The same function with each softmax over axis -1; equal up to float32 rounding. Untraceable modules come back as they are.
 
     Args:
         module: as `trace.prepare` gave it.
@@ -42,7 +42,9 @@ def _axis(graph: fx.GraphModule, node: fx.Node) -> int | None:
     layer = submodule(graph, node)
     if isinstance(layer, nn.Softmax):
         return layer.dim
-    if node.target not in (torch.softmax, functional.softmax, "softmax") or set(node.kwargs) - {"dim"} or len(node.args) > 2:
+    if node.target not in (torch.softmax, functional.softmax, "softmax") or len(node.args) > 2:
+        return None
+    if node.kwargs.get("dtype") is not None:
         return None
     axis: Any = node.kwargs.get("dim", node.args[1] if len(node.args) == 2 else None)
     return axis if isinstance(axis, int) else None
