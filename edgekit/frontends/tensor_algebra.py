@@ -35,7 +35,7 @@ __all__ = [
 Kernel = Callable[[np.ndarray, int], np.ndarray]
 
 #: Bytes of the largest temporary of a chunk of rows: the C library maps larger ones afresh each time, page by page.
-_CHUNK_BYTES = 96 * 1024
+_CHUNK_BYTES = 112 * 1024
 
 #: Steps summed by one matrix product.
 _BLOCK = 16
