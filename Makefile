@@ -21,7 +21,7 @@ types: .venv/.dev
 	.venv/bin/mypy
 
 device-test: .venv-device/.installed
-	cd .venv-device && bin/python -m pytest -c ../pyproject.toml --rootdir .. -m device -n 2 ../$(DEVICE_TESTS)
+	cd .venv-device && bin/python -m pytest -c ../pyproject.toml --rootdir .. -m "device and not workstation" -n 2 ../$(DEVICE_TESTS)
 
 # PyTorch first and alone: its CPU build satisfies every later requirement, and nothing pulls the CUDA one.
 .venv/.installed: pyproject.toml

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.synthetic import write_textures
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+GOLDEN = Path(__file__).resolve().parent / "golden"
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +24,35 @@ def shared() -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_feature_cache(tmp_path_factory):
+    """No test reads or writes the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def golden_bundle() -> Path:
+    """The committed bundle (see golden/make_golden_bundle.py). Not to be written to."""
+    return GOLDEN / "textures.bundle"
+
+
+@pytest.fixture(scope="session")
+def textures(tmp_path_factory) -> Path:
+    """A small data set of three textures: train/CLASS/* and test/CLASS/*."""
+    return write_textures(tmp_path_factory.mktemp("textures") / "data", train=40, test=20)
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory, textures) -> Path:
+    """A run trained on the textures in seconds."""
+    pytest.importorskip("torch", reason="training needs torch")
+    from edgekit.training.config import TrainConfig
+    from edgekit.training.loop import train
+
+    out = tmp_path_factory.mktemp("runs") / "textures"
+    train(TrainConfig(textures, "imagesig-cnn1d", out, epochs=30, size=(32, 32), depth=2, augment="none", batch_size=16))
+    return out

@@ -14,7 +14,8 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from edgekit.errors import EdgekitError, UserError
+from edgekit.cli.chatter import native_chatter_aside
+from edgekit.errors import EdgekitError, MissingExtraError, UserError
 
 __all__ = [
     "Bar",
@@ -36,6 +37,18 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads that the runtime may 
 
 _USER_ERROR = 2
 
+#: What the workstation's commands import, and the extras that bring it; a board has none of it.
+_EXTRAS = {
+    "torch": "train,export",
+    "safetensors": "train,export",
+    "sklearn": "train,export",
+    "matplotlib": "train,export",
+    "jinja2": "train,export",
+    "onnx": "train,export",
+    "litert_torch": "train,export",
+    "ai_edge_quantizer": "train,export",
+}
+
 
 def boundary(command: F) -> F:
     """Turn what may go wrong into one line on stderr and an exit code: 1 a gate; 2 the input, a full disk, an interrupt."""
@@ -44,9 +57,16 @@ def boundary(command: F) -> F:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
-            return command(*args, **kwargs)
+            with native_chatter_aside():
+                return command(*args, **kwargs)
         except EdgekitError as error:
             _fail(str(error), error.exit_code, error)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in _EXTRAS:
+                raise
+            missing = MissingExtraError(package, _EXTRAS[package])
+            _fail(str(missing), missing.exit_code, error)
         except KeyboardInterrupt as error:
             _fail("Interrupted. Nothing was left half-written.", _USER_ERROR, error)
         except OSError as error:

@@ -62,7 +62,7 @@ def quickstart(out: Path, progress: Progress, seed: int = 0) -> Quickstart:
         manifest = export_run(run, bundle, progress)
         _verify(bundle)
         evaluation = evaluate(bundle, data, progress)
-        int8 = max(row["accuracy"] for row in evaluation["results"] if row["format"] == "tflite" and row["precision"] == "int8")
+        int8 = min(row["accuracy"] for row in evaluation["results"] if row["format"] == "tflite" and row["precision"] == "int8")
         result = Quickstart(training, manifest, evaluation, int8, logistic_regression_accuracy(data))
         write_file(out / "report.html", _report(result, run).encode("utf-8"))
     return result

@@ -1,0 +1,1 @@
+"""Types that travel: specs, recipes, manifests, bundles, registries. Standard library and NumPy alone."""

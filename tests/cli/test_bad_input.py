@@ -1,0 +1,255 @@
+"""Wrong input through the command itself: exit code 2, one line on stderr, nothing on stdout, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.device
+
+
+def photo(path: Path, seed: int = 0, size: int = 24) -> Path:
+    """A small colourful picture."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    return path
+
+
+def folder_of_classes(root: Path, classes: dict[str, int]) -> Path:
+    for index, (name, count) in enumerate(classes.items()):
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            photo(root / name / f"{number}.png", seed=100 * index + number)
+    return root
+
+
+def edgekit(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from edgekit.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+def refused(result: subprocess.CompletedProcess[str], *words: str) -> str:
+    lines = result.stderr.strip().splitlines()
+    assert result.returncode == 2, result.stderr
+    assert result.stdout == ""
+    assert len(lines) == 1, result.stderr
+    for word in words:
+        assert word in lines[0]
+    return lines[0]
+
+
+@pytest.fixture
+def work(tmp_path):
+    """An empty folder to run in, and what must be in it afterwards: nothing."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    yield folder
+    assert [path.name for path in folder.iterdir()] == []
+
+
+@pytest.fixture
+def bundle(tmp_path, golden_bundle) -> Path:
+    return Path(shutil.copytree(golden_bundle, tmp_path / "copy.bundle"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("text.jpg", b"this is no image", ["text.jpg"]),
+        ("empty.jpg", b"", ["empty.jpg"]),
+        ("none.jpg", None, ["none.jpg", "found none"]),
+    ],
+)
+def test_predict_names_the_image_that_cannot_be_decoded(work, tmp_path, bundle, name, content, words):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    refused(edgekit("predict", bundle, path, cwd=work), *words)
+
+
+def test_predict_names_a_truncated_jpeg(work, tmp_path, bundle):
+    whole = tmp_path / "whole.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(whole, quality=95)
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(whole.read_bytes()[:1500])
+    refused(edgekit("predict", bundle, cut, "--json", cwd=work), "cut.jpg")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--runtime", "tensorrt"], ["Unknown runtime 'tensorrt'", "litert, onnxruntime, tflite-runtime"]),
+        (["--precision", "int4"], ["Unknown precision 'int4'", "fp16, fp32, int8, int8-dynamic"]),
+    ],
+)
+def test_an_unknown_word_lists_the_known_ones(work, tmp_path, bundle, options, words):
+    refused(edgekit("predict", bundle, photo(tmp_path / "a.png"), *options, cwd=work), *words)
+
+
+def test_a_changed_byte_is_refused(work, tmp_path, bundle):
+    victim = bundle / "model.int8.tflite"
+    content = bytearray(victim.read_bytes())
+    content[len(content) // 2] ^= 1
+    victim.write_bytes(bytes(content))
+    refused(edgekit("predict", bundle, photo(tmp_path / "a.png"), cwd=work), "model.int8.tflite", "sha256")
+    refused(edgekit("inspect", bundle, cwd=work), "model.int8.tflite", "sha256")
+
+
+def edit_manifest(bundle: Path, **changes: object) -> None:
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest.update(changes)
+    (bundle / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_an_unknown_manifest_key_is_refused(work, tmp_path, bundle):
+    edit_manifest(bundle, colour="red")
+    refused(edgekit("predict", bundle, photo(tmp_path / "a.png"), cwd=work), "Unknown key 'colour'")
+
+
+def test_a_path_that_leaves_the_bundle_is_refused(work, tmp_path, bundle):
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    manifest["artifacts"][0]["file"] = "../../evil.onnx"
+    edit_manifest(bundle, artifacts=manifest["artifacts"])
+    refused(edgekit("predict", bundle, photo(tmp_path / "a.png"), cwd=work), "could leave it")
+
+
+def test_an_unknown_front_end_in_a_manifest_lists_the_known_ones(work, tmp_path, bundle):
+    edit_manifest(bundle, frontend={"name": "retina", "config": {}})
+    refused(edgekit("predict", bundle, photo(tmp_path / "a.png"), cwd=work), "Unknown front end 'retina'", "signature")
+
+
+def pack(bundle: Path, out: object, *options: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return edgekit("pack", bundle / "model.int8.tflite", "--out", out, "--name", "x", *options, cwd=cwd)
+
+
+def test_a_model_whose_input_does_not_fit_the_front_end_is_refused(work, bundle):
+    result = pack(bundle, "x.bundle", "--labels", "a,b", "--frontend", "signature", cwd=work)
+    refused(result, "features of shape (1, 64, 120)", "this one takes")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--frontend", "retina"], ["Unknown front end 'retina'", "pixels, signature"]),
+        (["--frontend", "signature", "--frontend-config", "{"], ["Expected JSON in --frontend-config"]),
+        (["--frontend", "signature", "--frontend-config", '{"deep": 4}'], ["'deep'"]),
+        (["--frontend", "signature", "--frontend-config", '{"depth": 9}'], ["depth of 1 to 6"]),
+        (["--frontend", "signature", "--output", "votes"], ["Unknown output kind 'votes'", "logits, probabilities, raw"]),
+    ],
+)
+def test_pack_refuses_what_it_does_not_know(work, bundle, options, words):
+    refused(pack(bundle, "x.bundle", "--labels", "a,b", *options, cwd=work), *words)
+
+
+def test_pack_never_overwrites(tmp_path, bundle):
+    (tmp_path / "x.bundle").mkdir()
+    refused(pack(bundle, "x.bundle", "--labels", "a,b", "--frontend", "signature", cwd=tmp_path), "x.bundle exists")
+
+
+@pytest.mark.parametrize("name", ["nothing.bundle", "empty"])
+def test_a_path_that_is_no_bundle_is_refused(work, tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    refused(edgekit("predict", tmp_path / name, photo(tmp_path / "a.png"), cwd=work), "Expected")
+    refused(edgekit("inspect", tmp_path / name, cwd=work), "Expected")
+
+
+def test_a_model_file_of_somebody_else_is_told_to_be_packed(work, shared, tmp_path):
+    anchor = shared / "anchors" / "imagesig_cnn1d_64_2dir_quant.tflite"
+    refused(edgekit("predict", anchor, photo(tmp_path / "a.png"), cwd=work), "edgekit pack")
+
+
+class TestTraining:
+    """The workstation's side of it: needs torch."""
+
+    pytestmark = pytest.mark.workstation
+
+    @pytest.mark.parametrize(
+        ("classes", "words"),
+        [
+            ({}, ["empty folder"]),
+            ({"only": 4}, ["at least 2 classes", "only"]),
+            ({"many": 6, "one": 1}, ["at least 2", "one"]),
+        ],
+    )
+    def test_a_data_set_that_cannot_be_trained_on_is_refused(self, work, tmp_path, classes, words):
+        data = tmp_path / "data"
+        data.mkdir()
+        folder_of_classes(data, classes)
+        refused(edgekit("train", data, "--model", "imagesig-fc", "--out", "run", cwd=work), *words)
+
+    def test_a_missing_folder_is_refused(self, work, tmp_path):
+        refused(edgekit("train", tmp_path / "no", "--model", "imagesig-fc", "--out", "run", cwd=work), "nothing there")
+
+    def test_an_unknown_network_lists_the_known_ones(self, work, tmp_path):
+        data = folder_of_classes(tmp_path / "data", {"a": 8, "b": 8})
+        result = edgekit("train", data, "--model", "resnet-50", "--out", "run", cwd=work)
+        refused(result, "Unknown network 'resnet-50'", "imagesig-cnn1d, imagesig-cnn1d-2dir, imagesig-fc")
+
+    def test_images_that_cannot_be_decoded_are_named_and_counted(self, work, tmp_path):
+        data = folder_of_classes(tmp_path / "data", {"a": 8, "b": 8})
+        (data / "a" / "broken.jpg").write_text("no image")
+        (data / "b" / "cut.png").write_bytes((data / "b" / "0.png").read_bytes()[:200])
+        result = edgekit("train", data, "--model", "imagesig-fc", "--size", "8", "--out", "run", cwd=work)
+        refused(result, "2 of 18", "broken.jpg", "cut.png")
+
+    def test_grey_images_on_the_rgb_path_are_refused_with_the_reason_and_the_mend(self, work, tmp_path):
+        data = folder_of_classes(tmp_path / "data", {"a": 8, "b": 8})
+        for path in data.rglob("*.png"):
+            Image.open(path).convert("L").save(path)
+        result = edgekit("train", data, "--model", "imagesig-fc", "--size", "8", "--out", "run", cwd=work)
+        refused(result, "one tint", "--path grey+time")
+
+    def test_an_export_of_no_run_is_refused(self, work, tmp_path):
+        refused(edgekit("export", tmp_path / "no", "--out", "x.bundle", cwd=work), "Expected a run folder")
+        refused(edgekit("export", tmp_path, "--out", "x.bundle", cwd=work), "Expected a run folder")
+
+    def test_an_unknown_target_lists_the_known_ones(self, work, trained_run):
+        result = edgekit("export", trained_run, "--out", "x.bundle", "--target", "toaster", cwd=work)
+        refused(result, "Unknown target 'toaster'", "generic")
+
+    def test_calibration_images_of_other_classes_are_refused(self, work, tmp_path, trained_run):
+        data = folder_of_classes(tmp_path / "data", {"cat": 8, "dog": 8})
+        result = edgekit("export", trained_run, "--out", "x.bundle", "--calibration", data, cwd=work)
+        refused(result, "cat", "dog")
+
+    def test_an_evaluation_of_unknown_classes_is_refused(self, work, tmp_path, trained_run):
+        data = folder_of_classes(tmp_path / "data", {"cat": 8, "dog": 8})
+        refused(edgekit("evaluate", trained_run, data, cwd=work), "cat")
+
+    @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+    def test_an_interrupted_export_leaves_nothing(self, work, trained_run, signum):
+        command = [sys.executable, "-c", "from edgekit.cli import main; main()", "export", str(trained_run), "--out", "x.bundle"]
+        process = subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        time.sleep(6.0)
+        process.send_signal(signum)
+        output, error = process.communicate(timeout=120)
+        assert process.returncode == 2, error
+        assert output == ""
+        assert "Interrupted" in error.strip().splitlines()[-1]
+
+    def test_a_full_disk_during_export_leaves_nothing(self, work, trained_run):
+        limited = (
+            "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+            "import edgekit.core.bundle as b; write = b.write_bundle;"
+            "import edgekit.workflows.export as e\n"
+            "def small(*a):\n resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); write(*a)\n"
+            "e.write_bundle = small; from edgekit.cli import main; main()"
+        )
+        command = [sys.executable, "-c", limited, "export", str(trained_run), "--out", "x.bundle"]
+        result = subprocess.run(command, capture_output=True, text=True, cwd=work, check=False)
+        refused(result, "File too large", "half-written")
