@@ -2,7 +2,7 @@
 # make test         fresh machine -> .venv and .venv-device, install, lint, types, tests in both
 PYTHON ?= python3
 PIP = -m pip install --quiet --disable-pip-version-check
-DEVICE_TESTS = tests
+DEVICE_TESTS = core frontends runtimes cli test_guards.py test_pipeline.py
 
 .PHONY: quickstart test lint types device-test clean
 
@@ -21,7 +21,7 @@ types: .venv/.dev
 	.venv/bin/mypy
 
 device-test: .venv-device/.installed
-	cd .venv-device && bin/python -m pytest -c ../pyproject.toml --rootdir .. -m "device and not workstation" -n 2 ../$(DEVICE_TESTS)
+	cd .venv-device && bin/python -m pytest -c ../pyproject.toml --rootdir .. --import-mode append -m "device and not workstation" -n 2 $(DEVICE_TESTS:%=../tests/%)
 
 # PyTorch first and alone: its CPU build satisfies every later requirement, and nothing pulls the CUDA one.
 .venv/.installed: pyproject.toml

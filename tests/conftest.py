@@ -9,6 +9,9 @@ import pytest
 
 from tests.synthetic import write_textures
 
+#: Generators of the golden files, not tests.
+collect_ignore_glob = ["golden/*"]
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
