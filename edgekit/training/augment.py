@@ -168,5 +168,11 @@ POLICIES: Mapping[str, tuple[Step, ...]] = {
         Step(swap_colours, 0.1),
     ),
     "light": (Step(shift), Step(rotate)),
-    "photo": (Step(flip_horizontal, 0.5), Step(random_crop), Step(jitter_colours, 0.8)),
+    "photo": (
+        Step(flip_horizontal, 0.5),
+        Step(flip_vertical, 0.3),
+        Step(random_crop),
+        Step(jitter_colours, 0.8),
+        Step(rotate, 0.5),
+    ),
 }

@@ -36,7 +36,7 @@ class TrainConfig:
         label_smoothing: 0 to below 1; cross-entropy only.
         mixup: a of the Beta(a, a) by which pairs of examples are mixed (Zhang et al. 2018, arXiv:1710.09412); 0 for none.
         average: decay of the exponential moving average of the weights that is evaluated and kept; 0 for none.
-        clip: bound of the standardised features, in standard deviations.
+        clip: bound of the standardised features, in winsorised standard deviations.
         augment: a name of `edgekit.training.augment.POLICIES`.
         copies: augmented copies of each image; None for as many as is sensible for the number of images, at most 16.
         path: of the signature, None for the network's default; likewise the next three.
@@ -50,14 +50,14 @@ class TrainConfig:
     data: str | os.PathLike[str]
     model: str
     out: str | os.PathLike[str]
-    epochs: int = 20
+    epochs: int = 12
     seed: int = 0
     batch_size: int = 256
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     loss: str = "cross-entropy"
     label_smoothing: float = 0.1
-    mixup: float = 0.0
+    mixup: float = 0.4
     average: float = 0.0
     clip: float = 4.0
     augment: str = "photo"

@@ -19,7 +19,7 @@ __all__ = ["SUFFIXES", "TEST_SHARE", "VALIDATION_SHARE", "DataSet", "Example", "
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 TEST_SHARE = 0.2
-VALIDATION_SHARE = 0.2
+VALIDATION_SHARE = 0.15
 _MOST_NAMED = 5
 
 

@@ -26,6 +26,7 @@ from edgekit.training.features import augmented_features, check_colour, plain_fe
 from edgekit.training.fit import FitData, FitResult, epoch_seed, fit, predict_logits, seeded
 from edgekit.training.metrics import Metrics, compute_metrics
 from edgekit.training.progress import Progress, Silent
+from edgekit.training.standardisation import fit_standardisation
 from edgekit.training.state import check_out, load_state, save_state
 from edgekit.training.temperature import fit_temperature
 
@@ -123,11 +124,11 @@ def _prepare(config: TrainConfig, data: DataSet, frontend: FrontEnd, progress: P
         return raw[[row_of[example.path] for example in examples]]
 
     plain = rows(train_side)
-    standardise = Standardisation.fit(plain, config.clip)
+    standardise = fit_standardisation(plain, config.clip)
     x, y = [standardise.apply(plain).astype(np.float16)], [_targets(train_side)]
     copies = default_copies(len(train_side)) if config.copies is None else config.copies
     if copies and config.augment != "none":
-        x.append(_augmented(config, train_side, frontend, progress, standardise, copies))
+        x.append(_augmented(config, train_side, frontend, progress, standardise, copies, _spread(plain)))
         y.append(np.repeat(_targets(train_side), copies))
     fit_data = FitData(
         x=torch.from_numpy(np.concatenate(x)),
@@ -147,10 +148,9 @@ def _augmented(
     progress: Progress,
     standardise: Standardisation,
     copies: int,
+    spread: np.ndarray,
 ) -> np.ndarray:
     """Standardised features of augmented copies, float16, standardised in pieces to save memory."""
-    scale = np.array(standardise.scale, np.float32)
-    spread = np.where(scale > 0, 1.0 / np.where(scale > 0, scale, 1.0), 1.0).astype(np.float32)
     features = augmented_features(
         examples, frontend, progress, policy=config.augment, copies=copies, seed=config.seed, spread=spread
     )
@@ -158,6 +158,12 @@ def _augmented(
         piece = features[start : start + 512].astype(np.float32) * spread
         features[start : start + 512] = standardise.apply(piece).astype(np.float16)
     return features
+
+
+def _spread(features: np.ndarray) -> np.ndarray:
+    """(F,) float32 standard deviations of (N, R, F) features, 1 for a feature that never varies."""
+    deviation = features.std(axis=(0, 1), dtype=np.float64)
+    return np.where(deviation > 0, deviation, 1.0).astype(np.float32)
 
 
 def _targets(examples: tuple[Example, ...]) -> np.ndarray:

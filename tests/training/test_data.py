@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import DataError
-from edgekit.training.data import DataSet, Example, images_of, scan, validation_split
+from edgekit.training.data import VALIDATION_SHARE, DataSet, Example, images_of, scan, validation_split
 
 
 def example(number: int, label: int) -> Example:
@@ -116,7 +116,7 @@ def test_the_validation_split_is_stratified_repeatable_and_keeps_copies_together
     assert sorted(map(str, (*train, *validation))) == sorted(map(str, examples))
     assert not {e.digest for e in train} & {e.digest for e in validation}
     for label, count in enumerate(counts):
-        assert sum(e.label == label for e in validation) == copies * max(1, round(0.2 * count))
+        assert sum(e.label == label for e in validation) == copies * max(1, round(VALIDATION_SHARE * count))
 
 
 def test_another_seed_gives_another_validation_split():
