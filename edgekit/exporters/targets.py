@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from edgekit.core.recipe import Format, Precision
 from edgekit.errors import UnknownNameError
@@ -20,7 +21,9 @@ class Target:
         artifacts: (format, precision) pairs, in the order in which they are made.
         opset: ONNX operator set.
         ir_version: ONNX file version, as low as the opset allows, so that old runtimes load the file.
-        activations: integer dtype of quantized ONNX activations; TFLite knows int8 alone.
+        activations: dtype of quantized ONNX activations inside the graph, "uint8" or "int8"; networks with attention take
+        "int8" in
+            any case. Input and output are always int8, and TFLite knows int8 alone.
     """
 
     name: str
@@ -28,7 +31,7 @@ class Target:
     artifacts: tuple[tuple[Format, Precision], ...]
     opset: int = 17
     ir_version: int = 8
-    activations: str = "int8"
+    activations: Literal["int8", "uint8"] = "uint8"
 
 
 TARGETS: dict[str, Target] = {

@@ -46,8 +46,8 @@ def x(rng: np.random.Generator) -> np.ndarray:
     return rng.normal(size=SHAPE).astype(np.float32)
 
 
-def quantized() -> onnx.ModelProto:
-    """transpose, quantize, dequantize, max-pool, quantize, dequantize, transpose: only the middle is quantized."""
+def quantized(dtype: str = "int8", zero_point: int = -7) -> onnx.ModelProto:
+    """transpose, quantize, dequantize, max-pool, quantize, dequantize, identity: only the middle is quantized."""
     node = helper.make_node
     return model(
         node("Transpose", ["image"], ["t"], perm=[0, 2, 1]),
@@ -57,7 +57,7 @@ def quantized() -> onnx.ModelProto:
         node("QuantizeLinear", ["p", "s", "z"], ["pq"]),
         node("DequantizeLinear", ["pq", "s", "z"], ["pd"]),
         node("Identity", ["pd"], ["scores"]),
-        tensors=(constant("s", 0.03), constant("z", -7, "int8")),
+        tensors=(constant("s", 0.03), constant("z", zero_point, dtype)),
     )
 
 
@@ -102,6 +102,24 @@ def test_edges_become_integer_and_their_affines_come_back(x: np.ndarray) -> None
     edged, entry, leaving = onnx_integer_edges(onnx_integer_moves(quantized()))
     assert entry == leaving == Affine(float(np.float32(0.03)), -7, "int8")
     assert edged.graph.input[0].type.tensor_type.elem_type == TensorProto.INT8
+    got = run(edged, entry.quantize(x))
+    assert got.dtype == np.int8
+    assert np.array_equal(leaving.dequantize(got), want)
+
+
+@pytest.mark.parametrize("ends_with_a_move", [True, False])
+def test_uint8_inside_gets_an_int8_face_of_the_same_real_numbers(x: np.ndarray, ends_with_a_move: bool) -> None:
+    def original() -> onnx.ModelProto:
+        made = quantized("uint8", 121)
+        if not ends_with_a_move:
+            made.graph.node[3].op_type = "AveragePool"
+            del made.graph.node[-1]
+            made.graph.node[-1].output[0] = "scores"
+        return made
+
+    want = run(original(), x)
+    edged, entry, leaving = onnx_integer_edges(onnx_integer_moves(original()))
+    assert entry == leaving == Affine(float(np.float32(0.03)), -7, "int8")
     got = run(edged, entry.quantize(x))
     assert got.dtype == np.int8
     assert np.array_equal(leaving.dequantize(got), want)

@@ -1,13 +1,18 @@
-"""Make a quantized ONNX model take and give integers.
+"""Make a quantized ONNX model take and give int8.
 
 Why: the pipeline standardises and quantizes features in one step and wants the bytes to go in as they are; the leading
 QuantizeLinear and the trailing DequantizeLinear would repeat that work. Their scale and zero point, for which ONNX has no place
 on an input or an output, are handed back to the caller.
+
+Inside, activations may be uint8: onnxruntime's x86 kernels run CNN1D four times faster on uint8 by int8 than on int8 by int8, and
+its ARM kernels take either. Such an edge keeps its scale and moves its zero point by 128, so that the face is int8 all the same.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 from edgekit.core.optional import require
 from edgekit.core.spec import Affine
@@ -20,53 +25,84 @@ def onnx_integer_edges(model: Any) -> tuple[Any, Affine, Affine]:
     """Remove the QuantizeLinear after the input and the DequantizeLinear before the output. Edits `model`.
 
     Args:
-        model: onnx.ModelProto of one input and one output, statically quantized.
+        model: onnx.ModelProto of one input and one output, statically quantized to int8 or uint8 activations.
 
     Returns:
-        The model, the input's affine, the output's affine.
+        The model, the input's affine, the output's affine, both int8.
 
     Raises:
         ModelError: when the input or the output is not quantized.
     """
     graph = model.graph
-    return model, _open_input(graph), _open_output(graph)
+    entry, leaving = _open_input(graph), _open_output(graph)
+    for value in (graph.input[0], graph.output[0]):
+        value.type.tensor_type.elem_type = int(require("onnx", "export").TensorProto.INT8)
+    return model, entry, leaving
 
 
 def _open_input(graph: Any) -> Affine:
-    value = graph.input[0]
-    users = [node for node in graph.node if value.name in node.input]
+    name = graph.input[0].name
+    users = [node for node in graph.node if name in node.input]
     affines = {_affine(graph, node) for node in users if node.op_type == "QuantizeLinear"}
     if not users or len(affines) != 1 or any(node.op_type != "QuantizeLinear" for node in users):
-        raise ModelError(
-            f"Expected input {value.name!r} to be quantized once, got {[node.op_type for node in users]}. Export fp32."
-        )
-    for quantize in users:
-        for node in graph.node:
-            for position, name in enumerate(node.input):
-                if name == quantize.output[0]:
-                    node.input[position] = value.name
-        graph.node.remove(quantize)
+        raise ModelError(f"Expected input {name!r} to be quantized once, got {[node.op_type for node in users]}. Export fp32.")
     affine = affines.pop()
-    value.type.tensor_type.elem_type = _element_type(affine)
-    return affine
+    if affine.dtype == "int8":
+        for quantize in users:
+            _rename(graph, quantize.output[0], name)
+            graph.node.remove(quantize)
+        return affine
+    signed = _signed(affine)
+    for quantize in users:
+        quantize.input[0] = "edgekit/real"
+    real = require("onnx.helper", "export", "onnx").make_node(
+        "DequantizeLinear", [name, users[0].input[1], _zero_point(graph, "edgekit/in", signed)], ["edgekit/real"]
+    )
+    graph.node.insert(0, real)
+    return signed
 
 
 def _open_output(graph: Any) -> Affine:
-    value = graph.output[0]
-    last = next((node for node in graph.node if value.name in node.output), None)
+    name = graph.output[0].name
+    last = next((node for node in graph.node if name in node.output), None)
     if last is None or last.op_type != "DequantizeLinear":
         found = "nothing" if last is None else last.op_type
-        raise ModelError(f"Expected output {value.name!r} to come from DequantizeLinear, got {found}. Export fp32.")
-    affine = _affine(graph, last)
-    integer = last.input[0]
-    graph.node.remove(last)
+        raise ModelError(f"Expected output {name!r} to come from DequantizeLinear, got {found}. Export fp32.")
+    affine, integer = _affine(graph, last), last.input[0]
+    signed = affine if affine.dtype == "int8" else _signed(affine)
+    source = next((node for node in graph.node if integer in node.output), None)
+    if affine.dtype == "int8":
+        graph.node.remove(last)
+        _rename(graph, integer, name)
+    elif source is not None and source.op_type == "QuantizeLinear" and sum(integer in node.input for node in graph.node) == 1:
+        graph.node.remove(last)
+        source.input[2] = _zero_point(graph, "edgekit/out", signed)
+        source.output[0] = name
+    else:
+        last.output[0] = "edgekit/scores"
+        zero_point = _zero_point(graph, "edgekit/out", signed)
+        make_node = require("onnx.helper", "export", "onnx").make_node
+        graph.node.append(make_node("QuantizeLinear", ["edgekit/scores", last.input[1], zero_point], [name]))
+    return signed
+
+
+def _signed(affine: Affine) -> Affine:
+    """The int8 twin of a uint8 affine: the same real numbers."""
+    return Affine(affine.scale, affine.zero_point - 128, "int8")
+
+
+def _zero_point(graph: Any, name: str, affine: Affine) -> str:
+    numpy_helper = require("onnx.numpy_helper", "export", "onnx")
+    graph.initializer.append(numpy_helper.from_array(np.array(affine.zero_point, np.int8), name))
+    return name
+
+
+def _rename(graph: Any, old: str, new: str) -> None:
     for node in graph.node:
         for group in (node.input, node.output):
             for position, name in enumerate(group):
-                if name == integer:
-                    group[position] = value.name
-    value.type.tensor_type.elem_type = _element_type(affine)
-    return affine
+                if name == old:
+                    group[position] = new
 
 
 def _affine(graph: Any, node: Any) -> Affine:
@@ -76,8 +112,3 @@ def _affine(graph: Any, node: Any) -> Affine:
     if scale.size != 1:
         raise ModelError(f"Expected one scale at the edge of the graph, got {scale.size}. Export fp32.")
     return Affine(float(scale.reshape(())), int(zero_point.reshape(())), zero_point.dtype.name)
-
-
-def _element_type(affine: Affine) -> int:
-    proto = require("onnx", "export").TensorProto
-    return int({"int8": proto.INT8, "uint8": proto.UINT8, "int16": proto.INT16}[affine.dtype])
