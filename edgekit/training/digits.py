@@ -31,6 +31,7 @@ DIGITS_RECIPE: Mapping[str, Any] = {
     "augment": "light",
     "copies": 8,
     "epochs": 20,
+    "mixup": 0.0,
 }
 
 
