@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -22,7 +23,7 @@ def native_chatter_aside() -> Iterator[None]:
     was printed back, in front of the traceback.
     """
     stream = sys.stderr
-    if stream is None or stream is not sys.__stderr__:
+    if not isinstance(stream, io.TextIOWrapper) or stream is not sys.__stderr__:
         yield
         return
     stream.flush()

@@ -6,13 +6,10 @@ import io
 import zipfile
 
 from edgekit.core.optional import require
+from edgekit.runtimes.litert import CARD_MEMBER
+from edgekit.runtimes.ort import CARD_KEY
 
-__all__ = ["CARD_KEY", "CARD_MEMBER", "embed_onnx", "embed_tflite"]
-
-#: Member of the zip archive behind a TFLite flatbuffer.
-CARD_MEMBER = "edgekit.json"
-#: Key in an ONNX file's metadata_props.
-CARD_KEY = "edgekit"
+__all__ = ["embed_onnx", "embed_tflite"]
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

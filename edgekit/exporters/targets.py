@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from edgekit.core.recipe import Format, Precision
 from edgekit.errors import UnknownNameError
@@ -21,9 +20,6 @@ class Target:
         artifacts: (format, precision) pairs, in the order in which they are made.
         opset: ONNX operator set.
         ir_version: ONNX file version, as low as the opset allows, so that old runtimes load the file.
-        activations: dtype of quantized ONNX activations inside the graph, "uint8" or "int8"; networks with attention take
-        "int8" in
-            any case. Input and output are always int8, and TFLite knows int8 alone.
     """
 
     name: str
@@ -31,7 +27,6 @@ class Target:
     artifacts: tuple[tuple[Format, Precision], ...]
     opset: int = 17
     ir_version: int = 8
-    activations: Literal["int8", "uint8"] = "uint8"
 
 
 TARGETS: dict[str, Target] = {

@@ -1,7 +1,11 @@
 """ONNX files: the TorchScript exporter for float32, onnxruntime's static quantizer for int8.
 
 The TorchScript exporter, because the newer one writes opset 20 and nothing lower that old runtimes read. Quantize / dequantize
-nodes, asymmetric activations, per-channel symmetric int8 weights, int8 in and out.
+nodes, asymmetric int8 activations, per-channel symmetric int8 weights, int8 in and out.
+
+Signed activations, although onnxruntime is faster with unsigned ones on x86 (CNN1D 22 us against 51 us with VNNI): its AVX2
+kernels saturate on unsigned by signed products, and its optimizer turns a product of two unsigned activations (attention) into a
+wrong one. A file has to be right on every machine before it is fast on one.
 """
 
 from __future__ import annotations
@@ -26,11 +30,9 @@ from edgekit.exporters.passes.onnx_integer_moves import onnx_integer_moves
 from edgekit.exporters.passes.onnx_strip import onnx_strip
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.targets import Target
+from edgekit.runtimes.ort import QUANTIZATION_KEY
 
-__all__ = ["QUANTIZATION_KEY", "quantize_onnx", "to_onnx"]
-
-#: Key in metadata_props: {"features": [scale, zero point, dtype], "logits": [...]}, since ONNX has no other place for them.
-QUANTIZATION_KEY = "edgekit.quantization"
+__all__ = ["quantize_onnx", "to_onnx"]
 
 #: What is quantized; the rest (softmax, layer norm, exotic activations) stays float between dequantize and quantize.
 _QUANTIZED_OPERATORS = (
@@ -82,7 +84,7 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
         model: as `to_onnx` gave it.
         recipe: its granularity decides the weights' scales.
         calibration: (n, ...) float32 features.
-        target: decides the activations' dtype.
+        target: decides the IR version.
 
     Raises:
         InputError: on a calibration sample of another shape.
@@ -94,7 +96,7 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
     sample = check_calibration(calibration, shape)
     with tempfile.TemporaryDirectory() as folder, quiet():
         try:
-            quantized = _quantize(onnx.load_from_string(model), Path(folder), recipe, sample, target)
+            quantized = _quantize(onnx.load_from_string(model), Path(folder), recipe, sample)
         # The quantizer raises bare Exception and whatever the runtime raises.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -107,12 +109,11 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
     return Converted(_serialize(quantized, target), entry, leaving)
 
 
-def _quantize(proto: Any, folder: Path, recipe: Recipe, sample: np.ndarray, target: Target) -> Any:
+def _quantize(proto: Any, folder: Path, recipe: Recipe, sample: np.ndarray) -> Any:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     onnx = require("onnx", "export")
-    signed = target.activations == "int8" or _multiplies_activations(proto)
     source, prepared, result = (str(folder / name) for name in ("source.onnx", "prepared.onnx", "result.onnx"))
     onnx.save(proto, source)
     quant_pre_process(source, prepared)
@@ -123,21 +124,11 @@ def _quantize(proto: Any, folder: Path, recipe: Recipe, sample: np.ndarray, targ
         quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(_QUANTIZED_OPERATORS),
         per_channel=not isinstance(recipe.granularity, PerTensor),
-        activation_type=quantization.QuantType.QInt8 if signed else quantization.QuantType.QUInt8,
+        activation_type=quantization.QuantType.QInt8,
         weight_type=quantization.QuantType.QInt8,
         calibrate_method=quantization.CalibrationMethod.MinMax,
     )
     return onnx.load(result)
-
-
-def _multiplies_activations(proto: Any) -> bool:
-    """True where a MatMul has two activations, as attention has.
-
-    onnxruntime 1.31 fuses such a product of uint8 tensors into a wrong one on x86 (0.4 dB; right with its optimizer off, and
-    right with int8), so these networks take int8 activations, at the cost of speed there.
-    """
-    constants = {tensor.name for tensor in proto.graph.initializer}
-    return any(node.op_type == "MatMul" and constants.isdisjoint(node.input) for node in proto.graph.node)
 
 
 class _Reader:

@@ -44,7 +44,7 @@ def open_runtime(
     check_runtime(name)
     if RUNTIME_FORMATS[name] != format:
         fitting = ", ".join(known for known, takes in RUNTIME_FORMATS.items() if takes == format)
-        raise ModelError(f"Expected a {RUNTIME_FORMATS[name]} model for {name}, got {format}. Use {fitting}.")
+        raise ModelError(f"Expected a file in {RUNTIME_FORMATS[name]} format for {name}, got {format}. Use {fitting}.")
     engine: Engine = OnnxRuntimeEngine(model, threads) if format == "onnx" else TfliteEngine(model, threads, name)
     return EngineRuntime(engine)
 

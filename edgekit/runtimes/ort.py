@@ -12,7 +12,7 @@ from edgekit.core.optional import require
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import ModelError
 
-__all__ = ["OnnxRuntimeEngine"]
+__all__ = ["CARD_KEY", "QUANTIZATION_KEY", "OnnxRuntimeEngine"]
 
 #: metadata_props of our ONNX files: the card of the model, and scale / zero point / dtype of the int8 inputs and outputs.
 CARD_KEY = "edgekit"

@@ -21,9 +21,9 @@ from edgekit.exporters import build
 from edgekit.exporters.base import Converted
 from edgekit.exporters.build import Export, export, reference_logits
 from edgekit.exporters.targets import Target
-from edgekit.exporters.to_onnx import QUANTIZATION_KEY
 from edgekit.models.registry import MODELS, create_model
 from edgekit.runtimes.open import installed_runtimes, open_runtime
+from edgekit.runtimes.ort import QUANTIZATION_KEY
 from tests.exporters.networks import PreActivation, SensorNet, train, warmed
 
 Data = tuple[np.ndarray, np.ndarray]

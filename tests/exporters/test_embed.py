@@ -6,8 +6,10 @@ import zipfile
 import numpy as np
 import onnx
 
-from edgekit.exporters.embed import CARD_KEY, CARD_MEMBER, embed_onnx, embed_tflite
+from edgekit.exporters.embed import embed_onnx, embed_tflite
+from edgekit.runtimes.litert import CARD_MEMBER
 from edgekit.runtimes.open import installed_runtimes, open_runtime
+from edgekit.runtimes.ort import CARD_KEY
 
 
 def test_every_runtime_gives_the_card_back_and_runs_the_file(files: dict[str, bytes], card: str) -> None:

@@ -84,5 +84,7 @@ def test_an_unknown_or_unfit_runtime_is_told_the_fitting_ones(shared):
     path = shared / "anchors" / "imagesig_cnn1d_64_2dir_quant.tflite"
     with pytest.raises(UnknownNameError, match="Unknown runtime 'tensorrt'. Known: litert, onnxruntime, tflite-runtime"):
         open_runtime(path, "tensorrt")
-    with pytest.raises(ModelError, match="Expected a onnx model for onnxruntime, got tflite. Use litert, tflite-runtime"):
+    with pytest.raises(
+        ModelError, match="Expected a file in onnx format for onnxruntime, got tflite. Use litert, tflite-runtime"
+    ):
         open_runtime(path, "onnxruntime")

@@ -3,16 +3,11 @@
 Why: the pipeline standardises and quantizes features in one step and wants the bytes to go in as they are; the leading
 QuantizeLinear and the trailing DequantizeLinear would repeat that work. Their scale and zero point, for which ONNX has no place
 on an input or an output, are handed back to the caller.
-
-Inside, activations may be uint8: onnxruntime's x86 kernels run CNN1D four times faster on uint8 by int8 than on int8 by int8, and
-its ARM kernels take either. Such an edge keeps its scale and moves its zero point by 128, so that the face is int8 all the same.
 """
 
 from __future__ import annotations
 
 from typing import Any
-
-import numpy as np
 
 from edgekit.core.optional import require
 from edgekit.core.spec import Affine
@@ -25,13 +20,13 @@ def onnx_integer_edges(model: Any) -> tuple[Any, Affine, Affine]:
     """Remove the QuantizeLinear after the input and the DequantizeLinear before the output. Edits `model`.
 
     Args:
-        model: onnx.ModelProto of one input and one output, statically quantized to int8 or uint8 activations.
+        model: onnx.ModelProto of one input and one output, statically quantized to int8.
 
     Returns:
-        The model, the input's affine, the output's affine, both int8.
+        The model, the input's affine, the output's affine.
 
     Raises:
-        ModelError: when the input or the output is not quantized.
+        ModelError: when the input or the output is not quantized to int8.
     """
     graph = model.graph
     entry, leaving = _open_input(graph), _open_output(graph)
@@ -46,20 +41,10 @@ def _open_input(graph: Any) -> Affine:
     affines = {_affine(graph, node) for node in users if node.op_type == "QuantizeLinear"}
     if not users or len(affines) != 1 or any(node.op_type != "QuantizeLinear" for node in users):
         raise ModelError(f"Expected input {name!r} to be quantized once, got {[node.op_type for node in users]}. Export fp32.")
-    affine = affines.pop()
-    if affine.dtype == "int8":
-        for quantize in users:
-            _rename(graph, quantize.output[0], name)
-            graph.node.remove(quantize)
-        return affine
-    signed = _signed(affine)
     for quantize in users:
-        quantize.input[0] = "edgekit/real"
-    real = require("onnx.helper", "export", "onnx").make_node(
-        "DequantizeLinear", [name, users[0].input[1], _zero_point(graph, "edgekit/in", signed)], ["edgekit/real"]
-    )
-    graph.node.insert(0, real)
-    return signed
+        _rename(graph, quantize.output[0], name)
+        graph.node.remove(quantize)
+    return affines.pop()
 
 
 def _open_output(graph: Any) -> Affine:
@@ -68,33 +53,10 @@ def _open_output(graph: Any) -> Affine:
     if last is None or last.op_type != "DequantizeLinear":
         found = "nothing" if last is None else last.op_type
         raise ModelError(f"Expected output {name!r} to come from DequantizeLinear, got {found}. Export fp32.")
-    affine, integer = _affine(graph, last), last.input[0]
-    signed = affine if affine.dtype == "int8" else _signed(affine)
-    source = next((node for node in graph.node if integer in node.output), None)
-    if affine.dtype == "int8":
-        graph.node.remove(last)
-        _rename(graph, integer, name)
-    elif source is not None and source.op_type == "QuantizeLinear" and sum(integer in node.input for node in graph.node) == 1:
-        graph.node.remove(last)
-        source.input[2] = _zero_point(graph, "edgekit/out", signed)
-        source.output[0] = name
-    else:
-        last.output[0] = "edgekit/scores"
-        zero_point = _zero_point(graph, "edgekit/out", signed)
-        make_node = require("onnx.helper", "export", "onnx").make_node
-        graph.node.append(make_node("QuantizeLinear", ["edgekit/scores", last.input[1], zero_point], [name]))
-    return signed
-
-
-def _signed(affine: Affine) -> Affine:
-    """The int8 twin of a uint8 affine: the same real numbers."""
-    return Affine(affine.scale, affine.zero_point - 128, "int8")
-
-
-def _zero_point(graph: Any, name: str, affine: Affine) -> str:
-    numpy_helper = require("onnx.numpy_helper", "export", "onnx")
-    graph.initializer.append(numpy_helper.from_array(np.array(affine.zero_point, np.int8), name))
-    return name
+    affine = _affine(graph, last)
+    graph.node.remove(last)
+    _rename(graph, last.input[0], name)
+    return affine
 
 
 def _rename(graph: Any, old: str, new: str) -> None:
@@ -111,4 +73,6 @@ def _affine(graph: Any, node: Any) -> Affine:
     scale, zero_point = (numpy_helper.to_array(constants[name]) for name in node.input[1:3])
     if scale.size != 1:
         raise ModelError(f"Expected one scale at the edge of the graph, got {scale.size}. Export fp32.")
+    if zero_point.dtype.name != "int8":
+        raise ModelError(f"Expected int8 at the edge of the graph, got {zero_point.dtype.name}. Quantize to int8.")
     return Affine(float(scale.reshape(())), int(zero_point.reshape(())), zero_point.dtype.name)
