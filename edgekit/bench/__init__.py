@@ -1,0 +1,1 @@
+"""Latency on this machine: measured by stage, with the state of the board before and after."""
