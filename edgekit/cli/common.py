@@ -99,19 +99,35 @@ def print_table(header: list[str], rows: list[list[str]]) -> None:
 
 
 class Bar:
-    """A progress bar on stderr, one line a stage; it satisfies `edgekit.training.progress.Progress`."""
+    """A progress bar on stderr, one line a stage; it satisfies `edgekit.training.progress.Progress`.
+
+    It also remembers an interrupt: native converters swallow the KeyboardInterrupt that reaches them, so the next step raises it
+    again.
+    """
 
     def __init__(self, bars: Any) -> None:
         self._bars = bars
         self._task: Any = None
+        self._interrupted = False
+
+    def interrupt(self, _signum: int, _frame: Any) -> None:
+        """Signal handler."""
+        self._interrupted = True
+        raise KeyboardInterrupt
 
     def start(self, stage: str, total: int) -> None:
         """A stage begins."""
+        self._check()
         self._task = self._bars.add_task(stage, total=total, note="")
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Steps of the stage are done."""
+        self._check()
         self._bars.update(self._task, advance=steps, note=note)
+
+    def _check(self) -> None:
+        if self._interrupted:
+            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -124,7 +140,13 @@ def progress_bar() -> Iterator[Bar]:
     with Progress(
         *columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
     ) as bars:
-        yield Bar(bars)
+        bar = Bar(bars)
+        previous = {number: signal.signal(number, bar.interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield bar
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -37,6 +37,8 @@ def train(
 
     Example: edgekit train data/fire --model imagesig-cnn1d --out runs/fire --epochs 20 --seed 0
     """
+    from edgekit.errors import UserError
+    from edgekit.models.checkpoint import STATE
     from edgekit.training.config import TrainConfig
     from edgekit.training.loop import train as train_run
 
@@ -57,8 +59,13 @@ def train(
     given = {name: value for name, value in chosen.items() if value is not None}
     if given.get("loss") == "focal":
         given.setdefault("label_smoothing", 0.0)
-    with progress_bar() as progress:
-        result = train_run(TrainConfig(data=data, model=model, out=out, seed=seed, resume=resume, **given), progress)
+    try:
+        with progress_bar() as progress:
+            result = train_run(TrainConfig(data=data, model=model, out=out, seed=seed, resume=resume, **given), progress)
+    except KeyboardInterrupt as interrupt:
+        if not (out / STATE).is_file():
+            raise
+        raise UserError(f"Interrupted. The epochs so far are in {out}: go on with the same command and --resume.") from interrupt
     document = result.to_json()
     if json:
         print_json(document)
