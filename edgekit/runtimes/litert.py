@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 import zipfile
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +41,7 @@ class TfliteEngine:
     def __init__(self, model: bytes, threads: int = 1, runtime: str = "litert") -> None:
         module = interpreter_module(runtime)
         self.name = runtime
-        self.version = package_version(runtime)
+        self.version = _version(runtime, module)
         if not is_tflite(model):
             raise ModelError("Expected a TFLite model (identifier TFL3 at byte 4), got something else. Pass a .tflite file.")
         try:
@@ -93,8 +94,11 @@ def interpreter_module(runtime: str) -> Any:
     return require(module, extra, package)
 
 
-def package_version(runtime: str) -> str:
-    """Installed version of the runtime's package."""
+def _version(runtime: str, module: Any) -> str:
+    """Installed version of the runtime's package: its own word first, because `importlib.metadata` is slow to import."""
+    said = getattr(sys.modules[module.__name__.partition(".")[0]], "__version__", None)
+    if said is not None:
+        return str(said)
     from importlib.metadata import version
 
     return version(_MODULES[runtime][2])
