@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 from edgekit.errors import InputError, UnknownNameError
 from edgekit.training.augment import POLICIES
 
-__all__ = ["TrainConfig", "default_copies"]
+__all__ = ["TrainConfig", "default_copies", "default_epochs"]
 
 _MOST_COPIES = 16
 _FEATURE_BUDGET = 24_000
+_LEAST_EPOCHS, _MOST_EPOCHS, _LEAST_STEPS = 12, 100, 600
 _LOSSES = ("cross-entropy", "focal")
 # What says where a run lies, not what comes out of it.
 _PLACES = ("data", "out", "resume")
@@ -27,7 +29,8 @@ class TrainConfig:
         data: folder of images, see `edgekit.training.data.scan`.
         model: registered name of the network.
         out: the run folder to write; must not exist, or be empty, unless `resume`.
-        epochs: passes over the training images and their augmented copies, at most.
+        epochs: passes over the training images and their augmented copies, at most; None for 12, more for small sets, so that
+            there are about 600 steps, at most 100.
         seed: of the validation split, the initial weights, the augmentation, the order and the dropout.
         batch_size: examples a step.
         learning_rate: peak of the schedule (linear warm-up over the first tenth, then cosine to 0).
@@ -50,7 +53,7 @@ class TrainConfig:
     data: str | os.PathLike[str]
     model: str
     out: str | os.PathLike[str]
-    epochs: int = 12
+    epochs: int | None = None
     seed: int = 0
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -58,7 +61,7 @@ class TrainConfig:
     loss: str = "cross-entropy"
     label_smoothing: float = 0.1
     mixup: float = 0.4
-    average: float = 0.0
+    average: float = 0.99
     clip: float = 4.0
     augment: str = "photo"
     copies: int | None = None
@@ -79,8 +82,8 @@ class TrainConfig:
         for name, known in (("loss", _LOSSES), ("augment", POLICIES)):
             if getattr(self, name) not in known:
                 raise UnknownNameError({"augment": "augmentation"}.get(name, name), getattr(self, name), known)
-        for name in ("epochs", "batch_size"):
-            _expect(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
+        _expect(self.epochs is None or self.epochs >= 1, "epochs", "at least 1", self.epochs)
+        _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         for name in ("learning_rate", "clip"):
             _expect(0 < getattr(self, name) < float("inf"), name, "a number above 0", getattr(self, name))
         for name in ("label_smoothing", "average"):
@@ -111,6 +114,12 @@ class TrainConfig:
 def default_copies(images: int) -> int:
     """Augmented copies of each image: 16, fewer for large sets, so that features stay within about 0.75 GB; at least 1."""
     return max(1, min(_MOST_COPIES, _FEATURE_BUDGET // max(1, images)))
+
+
+def default_epochs(examples: int, batch_size: int) -> int:
+    """Epochs for so many training examples, augmented copies included: 12, up to 100 where that gives fewer than 600 steps."""
+    steps = math.ceil(examples / batch_size)
+    return max(_LEAST_EPOCHS, min(_MOST_EPOCHS, math.ceil(_LEAST_STEPS / steps)))
 
 
 def _expect(ok: bool, name: str, expected: str, got: object) -> None:

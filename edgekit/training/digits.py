@@ -32,6 +32,7 @@ DIGITS_RECIPE: Mapping[str, Any] = {
     "copies": 8,
     "epochs": 20,
     "mixup": 0.0,
+    "average": 0.0,
 }
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import UserError
-from edgekit.training.config import TrainConfig
+from edgekit.training.config import TrainConfig, default_epochs
 from edgekit.training.losses import Loss, class_weights, create_loss
 from edgekit.training.progress import Progress
 from edgekit.training.temperature import negative_log_likelihood
@@ -102,7 +102,7 @@ def fit(
     trainer = _Trainer(module, data, config)
     if state is not None:
         trainer.restore(state)
-    progress.start("training", config.epochs)
+    progress.start("training", trainer.epochs)
     if trainer.history:
         progress.advance(len(trainer.history))
     while not trainer.is_done():
@@ -117,6 +117,7 @@ class _Trainer:
 
     def __init__(self, module: nn.Module, data: FitData, config: TrainConfig) -> None:
         self.module, self.data, self.config = module, data, config
+        self.epochs = config.epochs or default_epochs(len(data.x), config.batch_size)
         alpha = class_weights(data.y.numpy(), data.classes)
         self.loss: Loss = create_loss(config.loss, alpha=alpha, label_smoothing=config.label_smoothing)
         self.optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -132,7 +133,7 @@ class _Trainer:
     def is_done(self) -> bool:
         done = len(self.history)
         waited = done - self.best.epoch if self.history else 0
-        return done >= self.config.epochs or 0 < self.config.patience <= waited
+        return done >= self.epochs or 0 < self.config.patience <= waited
 
     def run_epoch(self) -> Epoch:
         number = len(self.history)
@@ -165,7 +166,7 @@ class _Trainer:
         total, first = 0.0, number * self.steps_per_epoch
         for i, batch in enumerate(torch.split(torch.randperm(len(self.data.x)), self.config.batch_size)):
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate_at(first + i, self.steps_per_epoch * self.config.epochs, self.config.learning_rate)
+                group["lr"] = learning_rate_at(first + i, self.steps_per_epoch * self.epochs, self.config.learning_rate)
             loss = self._loss(self.data.x[batch].float(), self.data.y[batch])
             self._step(loss, first + i)
             total += loss.item() * len(batch)

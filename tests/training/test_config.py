@@ -7,7 +7,7 @@ import json
 import pytest
 
 from edgekit.errors import InputError, UnknownNameError
-from edgekit.training.config import TrainConfig, default_copies
+from edgekit.training.config import TrainConfig, default_copies, default_epochs
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,7 @@ def test_only_what_was_asked_for_overrides_the_front_end():
 
 def test_large_sets_get_fewer_copies():
     assert [default_copies(n) for n in (10, 1000, 6000, 10**6)] == [16, 16, 4, 1]
+
+
+def test_small_sets_get_more_epochs():
+    assert [default_epochs(n, 256) for n in (10, 2560, 14_314, 10**6)] == [100, 60, 12, 12]

@@ -16,8 +16,8 @@ from edgekit.training.progress import Silent
 
 
 def config(**changes):
-    settings = {"data": "d", "model": "m", "out": "o", "epochs": 5, "batch_size": 16, "learning_rate": 0.05, **changes}
-    return TrainConfig(**settings)
+    settings = {"data": "d", "model": "m", "out": "o", "epochs": 5, "batch_size": 16, "learning_rate": 0.05}
+    return TrainConfig(**{**settings, "average": 0.0, **changes})
 
 
 @pytest.fixture

@@ -181,6 +181,6 @@ def test_digits_are_learnt(tmp_path):
     for folder in root.glob("*/*"):
         if int(folder.name) > 2:
             shutil.rmtree(folder)
-    recipe = {**DIGITS_RECIPE, "size": (20, 20), "depth": 3, "epochs": 6, "copies": 2}
+    recipe = {**DIGITS_RECIPE, "size": (20, 20), "depth": 3, "epochs": 15, "copies": 2}
     result = train(TrainConfig(data=root, out=tmp_path / "run", **recipe))
     assert result.test.accuracy > 0.9
