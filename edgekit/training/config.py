@@ -47,6 +47,8 @@ class TrainConfig:
         depth: of the signature.
         directions: of the signature.
         patience: epochs without a better validation loss after which training stops; 0 for never.
+        refit: once the split has shown what to expect, train anew on all images, validation ones included, for as many epochs,
+            and keep the last weights; validation figures and temperature stay those of the network that had not seen them.
         resume: continue the interrupted run in `out`.
     """
 
@@ -70,6 +72,7 @@ class TrainConfig:
     depth: int | None = None
     directions: str | None = None
     patience: int = 0
+    refit: bool = True
     resume: bool = False
 
     def __post_init__(self) -> None:

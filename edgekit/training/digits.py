@@ -33,6 +33,7 @@ DIGITS_RECIPE: Mapping[str, Any] = {
     "epochs": 20,
     "mixup": 0.0,
     "average": 0.0,
+    "refit": False,
 }
 
 

@@ -67,14 +67,23 @@ class FitResult:
     """What came out.
 
     Attributes:
-        weights: state dict of the epoch with the lowest validation loss.
-        best: that epoch.
+        weights: state dict of the kept epoch.
+        best: the kept epoch.
         history: every epoch.
     """
 
     weights: dict[str, Tensor]
     best: Epoch
     history: tuple[Epoch, ...]
+
+    def to_state(self) -> State:
+        """Tensors and plain values only, for a state file."""
+        return {"weights": self.weights, "best": asdict(self.best), "history": [asdict(row) for row in self.history]}
+
+    @classmethod
+    def from_state(cls, state: State) -> FitResult:
+        """Inverse of `to_state`."""
+        return cls(state["weights"], Epoch(**state["best"]), tuple(Epoch(**row) for row in state["history"]))
 
 
 def fit(
@@ -85,6 +94,8 @@ def fit(
     *,
     save: Callable[[State], None],
     state: State | None = None,
+    stage: str = "training",
+    keep_last: bool = False,
 ) -> FitResult:
     """Train, epoch by epoch.
 
@@ -95,14 +106,16 @@ def fit(
         progress: told of every epoch.
         save: called after every epoch with all that the next one needs; tensors and plain values only.
         state: what `save` was given last, to continue from there.
+        stage: what the bar says.
+        keep_last: keep the last epoch, whatever its validation loss, instead of the lowest.
 
     Raises:
         UserError: when the loss stops being finite.
     """
-    trainer = _Trainer(module, data, config)
+    trainer = _Trainer(module, data, config, keep_last)
     if state is not None:
         trainer.restore(state)
-    progress.start("training", trainer.epochs)
+    progress.start(stage, trainer.epochs)
     if trainer.history:
         progress.advance(len(trainer.history))
     while not trainer.is_done():
@@ -115,8 +128,8 @@ def fit(
 class _Trainer:
     """The moving parts of `fit`."""
 
-    def __init__(self, module: nn.Module, data: FitData, config: TrainConfig) -> None:
-        self.module, self.data, self.config = module, data, config
+    def __init__(self, module: nn.Module, data: FitData, config: TrainConfig, keep_last: bool) -> None:
+        self.module, self.data, self.config, self.keep_last = module, data, config, keep_last
         self.epochs = config.epochs or default_epochs(len(data.x), config.batch_size)
         alpha = class_weights(data.y.numpy(), data.classes)
         self.loss: Loss = create_loss(config.loss, alpha=alpha, label_smoothing=config.label_smoothing)
@@ -128,7 +141,7 @@ class _Trainer:
 
     @property
     def best(self) -> Epoch:
-        return min(self.history, key=lambda row: row.validation_loss)
+        return self.history[-1] if self.keep_last else min(self.history, key=lambda row: row.validation_loss)
 
     def is_done(self) -> bool:
         done = len(self.history)

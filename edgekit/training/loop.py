@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -32,6 +34,7 @@ from edgekit.training.temperature import fit_temperature
 
 __all__ = ["TrainResult", "train"]
 
+_PIECE = 512
 _PACKAGES = ("edgekit", "torch", "numpy", "Pillow")
 
 
@@ -43,7 +46,8 @@ class TrainResult:
         run: the run folder.
         model: registered name of the network.
         epochs: that were run.
-        validation: metrics of the validation split, on which the epoch was chosen and the temperature fitted.
+        validation: metrics of the validation split, on which the epoch was chosen and the temperature fitted, by the network that
+            was not trained on it.
         test: metrics of the test side, evaluated once with the kept weights; None where the data set has none.
     """
 
@@ -67,10 +71,11 @@ class TrainResult:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Everything that fitting needs: standardised features of all sides."""
+    """Everything that fitting needs: standardised features of all sides; `whole` trains on the validation images too."""
 
     frontend: FrontEnd
     fit: FitData
+    whole: FitData
     x_test: torch.Tensor
     y_test: np.ndarray
 
@@ -103,8 +108,42 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
     def save(state: dict[str, Any]) -> None:
         save_state(config, data.digest, state)
 
-    result = fit(module, prepared.fit, config, progress, save=save, state=state)
-    return _finish(config, data, prepared, module, result)
+    chosen, weights = _fit(config, prepared, module, progress, save, state or {})
+    return _finish(config, data, prepared, module, chosen, weights)
+
+
+def _fit(
+    config: TrainConfig,
+    prepared: _Prepared,
+    module: nn.Module,
+    progress: Progress,
+    save: Callable[[dict[str, Any]], None],
+    state: dict[str, Any],
+) -> tuple[FitResult, dict[str, torch.Tensor]]:
+    """Fit on the training split; with `refit`, then on everything for as long.
+
+    Returns:
+        The result on the split, and the weights to keep.
+    """
+    initial = {name: value.clone() for name, value in module.state_dict().items()}
+    if "chosen" in state:
+        chosen = FitResult.from_state(state["chosen"])
+    else:
+        chosen = fit(module, prepared.fit, config, progress, save=lambda fitted: save({"fit": fitted}), state=state.get("fit"))
+    if not config.refit:
+        return chosen, chosen.weights
+    module.load_state_dict(initial)
+    final = fit(
+        module,
+        prepared.whole,
+        replace(config, epochs=len(chosen.history), patience=0),
+        progress,
+        save=lambda fitted: save({"chosen": chosen.to_state(), "fit": fitted}),
+        state=state.get("fit") if "chosen" in state else None,
+        stage="training on all images",
+        keep_last=True,
+    )
+    return chosen, final.weights
 
 
 def _new_module(config: TrainConfig, frontend: FrontEnd, classes: int) -> nn.Module:
@@ -125,39 +164,51 @@ def _prepare(config: TrainConfig, data: DataSet, frontend: FrontEnd, progress: P
 
     plain = rows(train_side)
     standardise = fit_standardisation(plain, config.clip)
-    x, y = [standardise.apply(plain).astype(np.float16)], [_targets(train_side)]
-    copies = default_copies(len(train_side)) if config.copies is None else config.copies
-    if copies and config.augment != "none":
-        x.append(_augmented(config, train_side, frontend, progress, standardise, copies, _spread(plain)))
-        y.append(np.repeat(_targets(train_side), copies))
-    fit_data = FitData(
-        x=torch.from_numpy(np.concatenate(x)),
-        y=torch.from_numpy(np.concatenate(y)),
+    make = partial(_training_arrays, config, frontend, progress, standardise, _spread(plain), _copies(config, len(data.train)))
+    parts = [make(train_side, plain)]
+    if config.refit:
+        parts.append(make(validation_side, rows(validation_side)))
+    x = torch.from_numpy(np.concatenate([part[0] for part in parts]))
+    y = torch.from_numpy(np.concatenate([part[1] for part in parts]))
+    whole = FitData(
+        x=x,
+        y=y,
         x_validation=torch.from_numpy(standardise.apply(rows(validation_side))),
         y_validation=torch.from_numpy(_targets(validation_side)),
         classes=len(data.labels),
     )
+    split = replace(whole, x=x[: len(parts[0][0])], y=y[: len(parts[0][0])])
     x_test = torch.from_numpy(standardise.apply(raw[len(data.train) :]))
-    return _Prepared(frontend.with_standardisation(standardise), fit_data, x_test, _targets(data.test))
+    return _Prepared(frontend.with_standardisation(standardise), split, whole, x_test, _targets(data.test))
 
 
-def _augmented(
+def _copies(config: TrainConfig, images: int) -> int:
+    if config.augment == "none":
+        return 0
+    return default_copies(images) if config.copies is None else config.copies
+
+
+def _training_arrays(
     config: TrainConfig,
-    examples: tuple[Example, ...],
     frontend: FrontEnd,
     progress: Progress,
     standardise: Standardisation,
-    copies: int,
     spread: np.ndarray,
-) -> np.ndarray:
-    """Standardised features of augmented copies, float16, standardised in pieces to save memory."""
-    features = augmented_features(
+    copies: int,
+    examples: tuple[Example, ...],
+    plain: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised features of the images and of their augmented copies, (M, R, F) float16, and their (M,) int64 classes."""
+    features, targets = standardise.apply(plain).astype(np.float16), _targets(examples)
+    if not copies:
+        return features, targets
+    augmented = augmented_features(
         examples, frontend, progress, policy=config.augment, copies=copies, seed=config.seed, spread=spread
     )
-    for start in range(0, len(features), 512):
-        piece = features[start : start + 512].astype(np.float32) * spread
-        features[start : start + 512] = standardise.apply(piece).astype(np.float16)
-    return features
+    for start in range(0, len(augmented), _PIECE):
+        piece = augmented[start : start + _PIECE].astype(np.float32) * spread
+        augmented[start : start + _PIECE] = standardise.apply(piece).astype(np.float16)
+    return np.concatenate([features, augmented]), np.concatenate([targets, np.repeat(targets, copies)])
 
 
 def _spread(features: np.ndarray) -> np.ndarray:
@@ -177,24 +228,35 @@ def _make_folder(config: TrainConfig) -> None:
         raise UserError(f"Expected to make the run folder {config.folder}: {error.strerror}. Choose another --out.") from error
 
 
-def _finish(config: TrainConfig, data: DataSet, prepared: _Prepared, module: nn.Module, result: FitResult) -> TrainResult:
-    """Load the kept weights, fit the temperature, evaluate, write the run; run.json last, then the state goes."""
-    module.load_state_dict(result.weights)
+def _finish(
+    config: TrainConfig,
+    data: DataSet,
+    prepared: _Prepared,
+    module: nn.Module,
+    chosen: FitResult,
+    weights: dict[str, torch.Tensor],
+) -> TrainResult:
+    """Fit the temperature, evaluate, write the run; run.json last, then the state goes.
+
+    Validation figures and temperature come from the network of the split, the test figures from the kept weights.
+    """
+    module.load_state_dict(chosen.weights)
     logits = predict_logits(module, prepared.fit.x_validation)
     targets = prepared.fit.y_validation.numpy()
     temperature = fit_temperature(logits, targets)
     validation = compute_metrics(targets, _softmax(logits / temperature))
+    module.load_state_dict(weights)
     test = None
     if len(prepared.y_test):
         test = compute_metrics(prepared.y_test, _softmax(predict_logits(module, prepared.x_test) / temperature))
     folder = config.folder
-    metrics = {"validation": asdict(validation), "test": asdict(test) if test else None, "kept_epoch": asdict(result.best)}
+    metrics = {"validation": asdict(validation), "test": asdict(test) if test else None, "kept_epoch": asdict(chosen.best)}
     write_file(folder / "metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
-    write_file(folder / "curves.csv", curves_csv(result.history))
-    write_file(folder / "curves.svg", curves_svg(result.history, result.best))
-    save_run(folder, _run_config(config, data, prepared, len(result.history), temperature), result.weights)
+    write_file(folder / "curves.csv", curves_csv(chosen.history))
+    write_file(folder / "curves.svg", curves_svg(chosen.history, chosen.best))
+    save_run(folder, _run_config(config, data, prepared, len(chosen.history), temperature), weights)
     (folder / STATE).unlink(missing_ok=True)
-    return TrainResult(str(folder), config.model, len(result.history), validation, test)
+    return TrainResult(str(folder), config.model, len(chosen.history), validation, test)
 
 
 def _run_config(config: TrainConfig, data: DataSet, prepared: _Prepared, epochs: int, temperature: float) -> RunConfig:

@@ -44,7 +44,7 @@ class StopAfter:
         self.stage = stage
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        if self.stage == "training":
+        if self.stage.startswith("training"):
             self.left -= 1
             if self.left == 0:
                 raise Interrupt
@@ -73,6 +73,13 @@ def test_a_run_folder_holds_everything_and_opens_again(settings, tmp_path, split
     assert metrics["test"]["accuracy"] == result.test.accuracy
 
 
+def test_without_refit_the_kept_epoch_of_the_split_is_the_network(settings, tmp_path):
+    train(settings(out=tmp_path / "split", refit=False))
+    train(settings(out=tmp_path / "whole"))
+    assert weights(tmp_path / "split") != weights(tmp_path / "whole")
+    assert (tmp_path / "split" / "curves.csv").read_bytes() == (tmp_path / "whole" / "curves.csv").read_bytes()
+
+
 def test_the_result_is_the_document_of_the_command(settings, tmp_path):
     document = train(settings()).to_json()
     assert list(document) == ["run", "model", "epochs", "validation", "test"]
@@ -94,7 +101,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(settings, 
     assert (tmp_path / "a" / "curves.csv").read_bytes() == (tmp_path / "b" / "curves.csv").read_bytes()
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
+@pytest.mark.parametrize("epochs", [1, 2, 4, 5])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(settings, tmp_path, epochs):
     train(settings(out=tmp_path / "whole"))
     with pytest.raises(Interrupt):
