@@ -47,3 +47,8 @@ device-test: .venv-device/.installed
 
 clean:
 	rm -rf .venv .venv-device dist build *.egg-info
+
+# The wheel on emulated Cortex-A72, A53, A57 and A76 (docs/arm.md). Needs Debian's apt; installs nothing.
+.PHONY: test-arm
+test-arm: .venv-device/.installed
+	.venv/bin/python tools/arm/suite.py dist/*.whl
