@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from edgekit.cli.bench import bench
 from edgekit.cli.evaluate import evaluate
 from edgekit.cli.export import export
 from edgekit.cli.inspect import inspect
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (quickstart, train, evaluate, export, pack, inspect, predict, models, frontends, targets):
+for _command in (quickstart, train, evaluate, export, pack, inspect, predict, bench, models, frontends, targets):
     app.command(_command.__name__)(_command)
 
 

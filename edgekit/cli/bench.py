@@ -1,0 +1,65 @@
+"""`edgekit bench`: latency on this machine."""
+
+from __future__ import annotations
+
+import json as jsons
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgekit.cli.common import Json, boundary, log, print_json, print_table, progress_bar
+from edgekit.errors import UserError
+
+__all__ = ["bench"]
+
+
+@boundary
+def bench(
+    bundle: Annotated[Path, typer.Argument(help="A bundle (folder or .zip).")],
+    images: Annotated[Path | None, typer.Option(help="A folder of real images. Default: the bundle's own few.")] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Threads of the runtime; may be given several times. [1]")
+    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="litert, tflite-runtime or onnxruntime. Default: all installed.")] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, fp16, int8-dynamic or int8. Default: all.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Two windows of 0.05 s: does it run? Not comparable.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Five windows of 1 s: a first idea. Not comparable.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the whole document, raw samples too, to a JSON file.")] = None,
+    json: Json = False,
+) -> None:
+    """Latency of every artifact on every installed runtime, by stage; by default five windows of 10 s each.
+
+    Example: edgekit bench fire.bundle --images photos --threads 1 --threads 4 --out bench.json
+    """
+    from edgekit.bench.plan import DEFAULT, QUICK, SMOKE, candidates_of
+    from edgekit.bench.report import HEADER, table
+    from edgekit.bench.run import bench_bundle
+    from edgekit.cli.predict import expand
+    from edgekit.core.bundle import Bundle
+
+    if smoke and quick:
+        raise UserError("Expected --smoke or --quick, got both. Choose one.")
+    if out is not None and not out.parent.is_dir():
+        raise UserError(f"Expected the folder {out.parent} to exist, to write {out.name} into. Create it first.")
+    mode = SMOKE if smoke else QUICK if quick else DEFAULT
+    opened = Bundle.open(bundle)
+    candidates = candidates_of(opened, runtime, precision, threads or [1])
+    paths = expand([str(images)]) if images else []
+    with progress_bar() as progress:
+        progress.start("bench", len(candidates) * (1 + mode.windows))
+        document = bench_bundle(opened, candidates, mode, paths, progress.advance)
+    if out is not None:
+        _write(out, document)
+    if json:
+        print_json(document)
+        return
+    print_table(HEADER, table(document["runs"]))
+    for warning in document["warnings"]:
+        log(f"warning: {warning}")
+
+
+def _write(out: Path, document: dict[str, Any]) -> None:
+    from edgekit.core.files import write_file
+
+    write_file(out, (jsons.dumps(document, indent=1, allow_nan=False) + "\n").encode("utf-8"))
