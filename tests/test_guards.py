@@ -90,7 +90,8 @@ def test_every_module_says_what_is_public():
 
 
 @pytest.mark.parametrize(
-    "command", ["quickstart", "train", "evaluate", "export", "pack", "inspect", "predict", "models", "frontends", "targets"]
+    "command",
+    ["quickstart", "train", "evaluate", "export", "pack", "inspect", "predict", "models", "frontends", "targets", "wheelhouse"],
 )
 def test_every_command_is_usable_from_its_help(command):
     result = subprocess.run(

@@ -15,6 +15,7 @@ from edgekit.cli.pack import pack
 from edgekit.cli.predict import predict
 from edgekit.cli.quickstart import quickstart
 from edgekit.cli.train import train
+from edgekit.cli.wheelhouse import wheelhouse
 
 __all__ = ["app", "main"]
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for _command in (quickstart, train, evaluate, export, pack, inspect, predict, bench, models, frontends, targets):
+for _command in (quickstart, train, evaluate, export, pack, inspect, predict, bench, models, frontends, targets, wheelhouse):
     app.command(_command.__name__)(_command)
 
 

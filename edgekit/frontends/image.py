@@ -159,9 +159,15 @@ def _to_rgb(image: Image, name: str) -> np.ndarray:
         return _scale_grey(np.asarray(image), name)
     if image.mode == "F":
         raise ImageError(f"Expected 8- or 16-bit levels in {name}, it holds floating-point pixels. Save it as an 8-bit image.")
-    if image.has_transparency_data:
+    if _has_transparency(image):
         return _over_white(image)
     return np.array(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _has_transparency(image: Image) -> bool:
+    """As Pillow 10.1's `has_transparency_data`: 32-bit Raspberry Pi OS has Debian's Pillow 9.4, and no wheel of a later one."""
+    palette = image.palette.mode if image.mode == "P" and image.palette is not None else ""
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or palette.endswith("A") or "transparency" in image.info
 
 
 def _over_white(image: Image) -> np.ndarray:
