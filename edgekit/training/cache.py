@@ -38,7 +38,8 @@ def cache_key(value: Any) -> str:
 def code_version() -> str:
     """sha256 over the source of the front ends and of the augmentation: features of other code are other features."""
     package = Path(__file__).resolve().parents[1]
-    sources = [*sorted((package / "frontends").glob("*.py")), package / "training" / "augment.py"]
+    training = package / "training"
+    sources = [*sorted((package / "frontends").glob("*.py")), training / "augment.py", training / "features.py"]
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.name.encode() + source.read_bytes())

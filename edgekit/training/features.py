@@ -135,7 +135,7 @@ def _augmented_part(
     parts, failures = [], []
     for example in chunk:
         try:
-            image = _shrink(decode(example.path), frontend.size)
+            image = _workable(decode(example.path), frontend.size)
         except ImageError as error:
             failures.append(f"{example.path} ({_reason(error)})")
             continue
@@ -147,9 +147,12 @@ def _augmented_part(
     return _Part(features, np.zeros(len(features), bool), tuple(failures))
 
 
-def _shrink(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """At most four times the front end's size on each side: augmenting megapixels would cost most of the time."""
-    height, width = (min(have, _LARGEST * want) for have, want in zip(image.shape[:2], size, strict=True))
+def _workable(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Between once and four times the front end's size on each side.
+
+    Augmenting megapixels would cost most of the time; turning and shifting a picture of few pixels would blur it.
+    """
+    height, width = (min(max(have, want), _LARGEST * want) for have, want in zip(image.shape[:2], size, strict=True))
     return image if (height, width) == image.shape[:2] else resize_area(image, (height, width))
 
 

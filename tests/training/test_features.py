@@ -10,7 +10,7 @@ from edgekit.frontends import Signature
 from edgekit.frontends.image import decode
 from edgekit.training import cache
 from edgekit.training.data import scan
-from edgekit.training.features import augmented_features, check_colour, plain_features
+from edgekit.training.features import _workable, augmented_features, check_colour, plain_features
 from edgekit.training.progress import Silent
 
 FRONTEND = Signature(size=(20, 20), depth=2)
@@ -69,6 +69,13 @@ def test_augmented_copies_repeat_with_their_seed_and_differ_between_seeds_and_co
 
 def test_augmented_copies_of_an_image_do_not_depend_on_the_others(examples):
     np.testing.assert_array_equal(augmented(examples)[3:6], augmented(examples[1:2]))
+
+
+def test_a_picture_of_few_pixels_is_enlarged_before_it_is_turned_and_large_ones_reduced():
+    small, wide = np.zeros((8, 30, 3), np.uint8), np.zeros((300, 400, 3), np.uint8)
+    assert _workable(small, (20, 20)).shape == (20, 30, 3)
+    assert _workable(wide, (20, 20)).shape == (80, 80, 3)
+    assert _workable(wide, (200, 200)) is wide
 
 
 def test_copies_that_change_nothing_have_the_plain_features_over_the_spread(examples):
