@@ -13,6 +13,8 @@ from edgekit.runtimes.engine import Engine
 
 __all__ = ["EngineRuntime"]
 
+_FLOAT = np.dtype(np.float32)
+
 
 class EngineRuntime:
     """A `Runtime` over an `Engine`.
@@ -29,6 +31,7 @@ class EngineRuntime:
         self.outputs: tuple[TensorSpec, ...] = engine.outputs
         self.metadata = engine.metadata
         self._names = {spec.name for spec in self.inputs}
+        self._output_names = [spec.name for spec in self.outputs]
         self._stored = [np.dtype(spec.dtype) for spec in self.inputs]
 
     @property
@@ -49,7 +52,7 @@ class EngineRuntime:
     def run_raw(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `run`, but quantized outputs stay integers."""
         results = self.engine.invoke(self.to_stored(inputs))
-        return {spec.name: array for spec, array in zip(self.outputs, results, strict=True)}
+        return dict(zip(self._output_names, results, strict=True))
 
     def to_stored(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """First half of the float face: inputs by name, checked, as the contiguous arrays of stored dtypes that the engine takes.
@@ -79,9 +82,12 @@ class EngineRuntime:
 
 
 def _to_stored(spec: TensorSpec, stored: np.dtype, array: np.ndarray) -> np.ndarray:
-    # What the pipeline passes: nothing to check or convert, and nothing to pay for it.
-    if type(array) is np.ndarray and array.dtype == stored and array.shape == spec.shape and array.flags.c_contiguous:
-        return array
+    if type(array) is np.ndarray and array.shape == spec.shape and array.flags.c_contiguous:
+        # What the pipeline and most callers pass: right already, and no more paid for it than a look.
+        if array.dtype == stored:
+            return array
+        if spec.affine is not None and array.dtype == _FLOAT:
+            return spec.affine.quantize(array)
     array = check_array(spec, array)
     if array.dtype != stored:
         array = spec.affine.quantize(array) if spec.affine is not None else array.astype(stored)
