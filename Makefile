@@ -52,3 +52,8 @@ clean:
 .PHONY: test-arm
 test-arm: .venv-device/.installed
 	.venv/bin/python tools/arm/suite.py dist/*.whl
+
+# Executed instructions of each stage on emulated cores, into benchmarks/arm_cost.json; CHECK=1 compares with it instead.
+.PHONY: arm-cost
+arm-cost: .venv-device/.installed
+	.venv/bin/python benchmarks/arm_cost.py dist/*.whl $(if $(CHECK),--check)

@@ -84,6 +84,13 @@ def run(row: Row, board: Path, wheel: Path, folder: Path) -> bool:
     return ok
 
 
+def install(wheel: Path, folder: Path) -> Path:
+    """A folder in `folder` with the wheel installed, without its dependencies."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    subprocess.run([*pip, "--target", folder / "wheel", wheel], check=True)
+    return folder / "wheel"
+
+
 def main(wheel: Path) -> int:
     start = time.monotonic()
     try:
@@ -94,11 +101,10 @@ def main(wheel: Path) -> int:
     ready = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgekit-arm-") as name:
         folder = Path(name)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        subprocess.run([*pip, "--target", folder / "wheel", wheel], check=True)
+        installed = install(wheel, folder)
         print(TABLE.format("cortex", "passed", "failed", "skipped", "seconds"), flush=True)
         with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(lambda row: run(row, board, folder / "wheel", folder), ROWS))
+            results = list(pool.map(lambda row: run(row, board, installed, folder), ROWS))
     print(
         f"board ready in {ready - start:.0f} s, all in {time.monotonic() - start:.0f} s (emulated: no measure of a board's speed)"
     )
