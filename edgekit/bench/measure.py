@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from edgekit.bench.plan import Mode
+from edgekit.frontends.base import FrontEnd
+from edgekit.frontends.image import decode, resize_area
 from edgekit.pipeline import STAGES, Pipeline
 from edgekit.runtimes.quantised import EngineRuntime
 
-__all__ = ["Series", "Subject", "measure"]
+__all__ = ["Series", "Subject", "features_of", "measure"]
 
 #: Share of a window that the float face gets beside it: it is a stage of its own, and a short one.
 _FACE_SHARE = 0.1
@@ -29,6 +31,7 @@ class Subject:
     Attributes:
         pipeline: the opened pipeline.
         images: what `Pipeline.predict` takes, in a fixed order; encoded bytes, so that decoding is measured and the disk is not.
+        features: (1, *features) float32 of every image, see `features_of`: shared, because they would be the same.
         model_only: (n,) nanoseconds per window of the engine's `invoke` alone: inputs set, graph run, outputs got.
         face: (n,) nanoseconds per window of what the float face does around it: check and quantize, dequantize.
         end_to_end: (n,) nanoseconds per window of `Pipeline.predict`.
@@ -37,19 +40,14 @@ class Subject:
 
     pipeline: Pipeline
     images: Sequence[bytes | np.ndarray]
+    features: Sequence[np.ndarray]
     model_only: list[np.ndarray] = field(default_factory=list)
     face: list[np.ndarray] = field(default_factory=list)
     end_to_end: list[np.ndarray] = field(default_factory=list)
     stages: dict[str, list[np.ndarray]] = field(default_factory=lambda: {stage: [] for stage in STAGES})
 
     def __post_init__(self) -> None:
-        from edgekit.frontends.image import decode, resize_area
-
-        frontend = self.pipeline.frontend
-        pictures = (resize_area(decode(image), frontend.size) for image in self.images)
-        #: Model inputs of every picture, as floats and as the graph stores them.
-        self._features = [frontend(picture)[np.newaxis] for picture in pictures]
-        self._stored = [self._runtime.to_stored({self._name: values}) for values in self._features]
+        self._stored = [self._runtime.to_stored({self._name: values}) for values in self.features]
 
     @property
     def _runtime(self) -> EngineRuntime:
@@ -79,7 +77,7 @@ class Subject:
             runtime.to_stored({name: values})
             runtime.to_float(results)
 
-        return _loop(face, self._features, seconds)
+        return _loop(face, self.features, seconds)
 
     def _road_loop(self, seconds: float) -> None:
         timings: list[dict[str, float]] = []
@@ -90,6 +88,15 @@ class Subject:
         self.end_to_end.append(_loop(predict, self.images, seconds))
         for stage, windows in self.stages.items():
             windows.append(np.array([timing[stage] for timing in timings]))
+
+
+def features_of(frontend: FrontEnd, images: Sequence[bytes | np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Features of every image as the models take them, with the batch dimension.
+
+    Raises:
+        ImageError: when an image cannot be decoded.
+    """
+    return tuple(frontend(resize_area(decode(image), frontend.size))[np.newaxis] for image in images)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ class Mode:
     warm_up_s: float
     comparable: bool
 
+    @property
+    def seconds_each(self) -> float:
+        """Seconds that one candidate takes, at least."""
+        return self.windows * 2 * (self.window_s + self.warm_up_s)
+
 
 SMOKE = Mode("smoke", windows=2, window_s=0.05, warm_up_s=0.01, comparable=False)
 QUICK = Mode("quick", windows=5, window_s=1.0, warm_up_s=0.1, comparable=False)

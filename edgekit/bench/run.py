@@ -9,13 +9,14 @@ from typing import Any
 
 from edgekit.bench.host import Host, State, read_host, read_state
 from edgekit.bench.images import golden_images, sample_paths
-from edgekit.bench.measure import Series, Subject, measure
+from edgekit.bench.measure import Series, Subject, features_of, measure
 from edgekit.bench.plan import Candidate, Mode
 from edgekit.bench.probe import Probe, probe
 from edgekit.bench.report import Result, device_entry, run_entry
 from edgekit.bench.samples import drift
 from edgekit.bench.verdict import advice_on, reasons_against
 from edgekit.core.bundle import Bundle
+from edgekit.frontends.base import create_frontend
 from edgekit.pipeline import open_artifact
 
 __all__ = ["bench_bundle", "document"]
@@ -46,16 +47,18 @@ def bench_bundle(
     """
     paths = sample_paths(images)
     pictures = [path.read_bytes() for path in paths] if paths else golden_images(bundle)
+    host, states = read_host(), list[State]()
+    entry = bundle.manifest.frontend
+    features = features_of(create_frontend(entry.name, entry.config), pictures)
     probes = []
     for candidate in candidates:
         probes.append(probe(bundle.path, candidate, paths[0] if paths else None))
         advance()
-    host, states = read_host(), list[State]()
     with ExitStack() as stack:
         subjects = []
         for candidate in candidates:
             opened = open_artifact(bundle, candidate.artifact, candidate.runtime, candidate.threads)
-            subjects.append(Subject(stack.enter_context(opened), pictures))
+            subjects.append(Subject(stack.enter_context(opened), pictures, features))
         measure(subjects, Series(mode, lambda: states.append(read_state()), advance))
         results = [Result(*parts) for parts in zip(candidates, subjects, probes, strict=True)]
         return document(host, states, results, mode, real_images=bool(paths))

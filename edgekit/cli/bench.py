@@ -13,6 +13,8 @@ from edgekit.errors import UserError
 
 __all__ = ["bench"]
 
+_WORTH_SAYING_S = 90
+
 
 @boundary
 def bench(
@@ -46,6 +48,8 @@ def bench(
     opened = Bundle.open(bundle)
     candidates = candidates_of(opened, runtime, precision, threads or [1])
     paths = expand([str(images)]) if images else []
+    if (seconds := len(candidates) * mode.seconds_each) > _WORTH_SAYING_S:
+        log(f"{len(candidates)} candidates, about {seconds / 60:.0f} minutes; --runtime, --precision and --quick make it shorter")
     with progress_bar() as progress:
         progress.start("bench", len(candidates) * (1 + mode.windows))
         document = bench_bundle(opened, candidates, mode, paths, progress.advance)

@@ -96,6 +96,22 @@ def test_what_is_excluded_or_unknown_is_said(golden_bundle):
         candidates_of(bundle, threads=(0,))
 
 
+def test_a_damaged_image_is_named_and_nothing_is_written(golden_bundle, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    result = run(golden_bundle, *ONE, "--images", tmp_path / "photos", "--out", tmp_path / "b.json")
+    assert result.returncode == 2
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
+
+
+def test_the_command_is_usable_from_its_help():
+    text = " ".join(run("--help").stdout.split())
+    assert "Example: edgekit bench" in text
+    for option in ("--images", "--threads", "--runtime", "--precision", "--smoke", "--quick", "--out", "--json"):
+        assert option in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.bench.measure import Series, Subject, measure
+from edgekit.bench.measure import Series, Subject, features_of, measure
 from edgekit.bench.plan import Mode
 from edgekit.core.manifest import FrontEndEntry, ModelCard, OutputEntry
 from edgekit.core.spec import Affine, TensorSpec
@@ -31,7 +31,12 @@ def subject(calls: list[str], name: str = "one", images=None) -> Subject:
         return [np.array([[1.0, 2.0]], np.float32)]
 
     engine = FakeEngine([FEATURES], [TensorSpec("y", "float32", (1, 2), "NC")], run)
-    return Subject(Pipeline(CARD, EngineRuntime(engine)), images or [texture("blobs", 0), texture("checks", 0)])
+    return subject_on(engine, images or [texture("blobs", 0), texture("checks", 0)])
+
+
+def subject_on(engine: FakeEngine, images) -> Subject:
+    pipeline = Pipeline(CARD, EngineRuntime(engine))
+    return Subject(pipeline, images, features_of(pipeline.frontend, images))
 
 
 def test_every_window_has_samples_of_model_face_and_whole_road():
@@ -66,7 +71,7 @@ def test_queries_differ_from_one_to_the_next():
         return [np.zeros((1, 2), np.float32)]
 
     engine = FakeEngine([FEATURES], [TensorSpec("y", "float32", (1, 2), "NC")], run)
-    one = Subject(Pipeline(CARD, EngineRuntime(engine)), [texture("blobs", 0), texture("stripes", 0)])
+    one = subject_on(engine, [texture("blobs", 0), texture("stripes", 0)])
     measure([one], Series(TINY))
     assert len(set(seen)) == 2
 
