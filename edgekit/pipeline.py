@@ -86,19 +86,20 @@ class Pipeline:
             ImageError: when it cannot be decoded.
         """
         clock = time.perf_counter
-        marks = [clock()]
-        image = decode(source)
-        marks.append(clock())
+        start = clock()
+        # The front end checks an array that needs no decoding.
+        image = source if isinstance(source, np.ndarray) and source.ndim == 3 else decode(source)
+        decoded = clock()
         if image.shape[:2] != self._size:
             image = resize_area(image, self._size)
-        marks.append(clock())
+        resized = clock()
         features = self.frontend.raw(image)
-        marks.append(clock())
-        return self._finish(features, marks)
+        return self._finish(features, start, decoded, resized, clock())
 
     def predict_features(self, features: np.ndarray) -> Prediction:
         """Classify from features that `frontend.raw` gave, shape `frontend.output.shape`."""
-        return self._finish(features, [time.perf_counter()] * 4)
+        now = time.perf_counter()
+        return self._finish(features, now, now, now, now)
 
     def prepare(self, features: np.ndarray) -> np.ndarray:
         """Raw features as the model's stored input, with the batch dimension: standardised, and quantized for int8 graphs."""
@@ -127,20 +128,29 @@ class Pipeline:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def _finish(self, features: np.ndarray, marks: list[float]) -> Prediction:
-        """The second half. `marks` are the times in seconds at which the stages up to the features began, and the last ended."""
-        clock = time.perf_counter
+    def _finish(self, features: np.ndarray, start: float, decoded: float, resized: float, featured: float) -> Prediction:
+        """The second half; the numbers are when the first began and when its stages ended, in seconds.
+
+        Written out, without context managers and dicts of marks: beside a small network every microsecond shows.
+        """
+        clock, card = time.perf_counter, self.card
         prepared = self.prepare(features)
-        marks.append(clock())
+        quantized = clock()
         scores = self.infer(prepared)
-        marks.append(clock())
-        probabilities = probabilities_of(scores, self.card.output)
+        inferred = clock()
+        probabilities = probabilities_of(scores, card.output)
         index = int(scores.argmax())
-        named = None if probabilities is None else dict(zip(self.card.labels, probabilities.tolist(), strict=True))
-        marks.append(clock())
-        # Written out and not by context managers: beside a small network every microsecond shows.
-        timings = {stage: (marks[i + 1] - marks[i]) * 1e3 for i, stage in enumerate(STAGES)}
-        return Prediction(self.card.labels[index], index, named, scores, timings)
+        named = None if probabilities is None else dict(zip(card.labels, probabilities.tolist(), strict=True))
+        done = clock()
+        timings = {
+            "decode": (decoded - start) * 1e3,
+            "resize": (resized - decoded) * 1e3,
+            "frontend": (featured - resized) * 1e3,
+            "quantize": (quantized - featured) * 1e3,
+            "inference": (inferred - quantized) * 1e3,
+            "post": (done - inferred) * 1e3,
+        }
+        return Prediction(card.labels[index], index, named, scores, timings)
 
 
 def open_pipeline(source: str | Path, runtime: str | None = None, precision: str | None = None, threads: int = 1) -> Pipeline:
@@ -191,11 +201,12 @@ def probabilities_of(scores: np.ndarray, output: OutputEntry) -> np.ndarray | No
         return None
     if output.kind == "probabilities":
         return scores
-    scaled = scores / np.float32(output.temperature)
-    # The ufuncs' own reductions: ndarray.max and .sum go through a Python function each.
-    exponentials = np.exp(scaled - np.maximum.reduce(scaled, axis=-1, keepdims=True))
-    probabilities: np.ndarray = exponentials / np.add.reduce(exponentials, axis=-1, keepdims=True)
-    return probabilities
+    scaled = scores if output.temperature == 1.0 else scores / np.float32(output.temperature)
+    # The ufuncs' own reductions: ndarray.max and .sum go through a Python function each. One row needs no kept dimension.
+    rows = scaled.ndim > 1
+    exponentials = np.exp(scaled - np.maximum.reduce(scaled, axis=-1, keepdims=rows))
+    exponentials /= np.add.reduce(exponentials, axis=-1, keepdims=rows)
+    return exponentials
 
 
 def check_fit(frontend: FrontEnd, model_input: TensorSpec, model_output: TensorSpec, card: ModelCard) -> None:

@@ -31,6 +31,7 @@ class EngineRuntime:
         self.outputs: tuple[TensorSpec, ...] = engine.outputs
         self.metadata = engine.metadata
         self._names = {spec.name for spec in self.inputs}
+        self._levels = [_levels(spec) for spec in self.outputs]
         self._output_names = [spec.name for spec in self.outputs]
         self._stored = [np.dtype(spec.dtype) for spec in self.inputs]
 
@@ -66,7 +67,8 @@ class EngineRuntime:
 
     def to_float(self, results: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Second half of the float face: what the engine gave, by name, quantized and half outputs as float32."""
-        return {spec.name: _to_float(spec, array) for spec, array in zip(self.outputs, results, strict=True)}
+        pairs = zip(self.outputs, self._levels, results, strict=True)
+        return {spec.name: _to_float(spec, levels, array) for spec, levels, array in pairs}
 
     def close(self) -> None:
         """Release the engine; a second call does nothing."""
@@ -94,7 +96,15 @@ def _to_stored(spec: TensorSpec, stored: np.dtype, array: np.ndarray) -> np.ndar
     return np.ascontiguousarray(array)
 
 
-def _to_float(spec: TensorSpec, array: np.ndarray) -> np.ndarray:
+def _levels(spec: TensorSpec) -> np.ndarray | None:
+    """(256,) float32 real values of an 8-bit tensor; the stored integer is the index, a negative one from the end."""
+    if spec.affine is None or spec.dtype not in ("int8", "uint8"):
+        return None
+    return spec.affine.dequantize(np.arange(256, dtype=np.uint8).view(spec.dtype))
+
+
+def _to_float(spec: TensorSpec, levels: np.ndarray | None, array: np.ndarray) -> np.ndarray:
     if spec.affine is not None:
-        return spec.affine.dequantize(array)
+        # Scores are few: one look-up takes less than three passes.
+        return levels[array] if levels is not None and array.size <= len(levels) else spec.affine.dequantize(array)
     return array.astype(np.float32) if array.dtype == np.float16 else array

@@ -31,6 +31,17 @@ def test_float_goes_in_and_float_comes_out_of_an_int8_graph():
     assert result.tolist() == [[(2 + 2) * 0.25, (0 + 2) * 0.25, (127 + 2) * 0.25]]
 
 
+@pytest.mark.parametrize(("dtype", "count"), [("int8", 256), ("uint8", 256), ("int8", 1000)])
+def test_every_stored_level_comes_back_as_the_affine_map_says(dtype, count):
+    affine = Affine(0.037, 5, dtype)
+    stored = np.arange(count).astype(np.uint8).view(dtype)[np.newaxis]
+    spec = TensorSpec("y", dtype, (1, count), "NC", affine)
+    runtime = EngineRuntime(FakeEngine([TensorSpec("x", "float32", (1,))], [spec], lambda _: [stored]))
+    result = runtime.run({"x": np.zeros(1, np.float32)})["y"]
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, affine.dequantize(stored))
+
+
 def test_stored_integers_pass_untouched():
     stored = np.array([[1, 2, 3]], np.int8)
     assert echo().run_raw({"features": stored})["logits"].tolist() == [[1, 2, 3]]
