@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py tests/golden/textures.bundle [--rounds 60]
 
-Prints, for the int8 TFLite artifact on LiteRT with one thread, medians over the rounds of each round's median (the pipeline's over
+Prints, for the int8 TFLite artifact on LiteRT, one thread, medians over the rounds of each round's median (the pipeline's over
 pairs of calls on one picture):
 
 - model only, as `edgekit bench` measures it, over a plain loop of set_tensor + invoke + get_tensor;
