@@ -5,6 +5,8 @@
 ['Bundle', 'EdgekitError', 'Pipeline', 'Prediction', 'Runtime', 'UserError', 'open', 'open_runtime']
 """
 
+from __future__ import annotations
+
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING, Any
 

@@ -91,7 +91,10 @@ def test_every_module_says_what_is_public():
 
 @pytest.mark.parametrize(
     "command",
-    ["quickstart", "train", "evaluate", "export", "pack", "inspect", "predict", "models", "frontends", "targets", "wheelhouse"],
+    [
+        *("quickstart", "train", "evaluate", "export", "pack", "inspect", "predict"),
+        *("bench", "doctor", "wheelhouse", "models", "frontends", "targets"),
+    ],
 )
 def test_every_command_is_usable_from_its_help(command):
     result = subprocess.run(

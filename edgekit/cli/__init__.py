@@ -1,5 +1,5 @@
 """The `edgekit` command. One file a command; what needs torch is imported inside the command's body."""
 
-from edgekit.cli.app import app, main
+from edgekit.cli.app import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

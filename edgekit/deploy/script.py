@@ -38,7 +38,7 @@ trap 'rm -rf "$venv"' EXIT
     --no-deps --require-hashes --requirement "$here/requirements.txt"
 trap - EXIT
 echo "Installed: $venv/bin/edgekit"
-"$venv/bin/edgekit" --version
+"$venv/bin/python" -m edgekit.doctor
 """
 
 _PROVIDED = """\

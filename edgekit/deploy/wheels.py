@@ -102,7 +102,8 @@ def install_line(wheel: RuntimeWheel) -> str:
     >>> install_line(installable("aarch64", (3, 11), (2, 36))[0])
     "pip install 'edgekit[litert]'"
     """
-    newest = next(other for other in WHEELS if other.runtime == wheel.runtime and other.machine == wheel.machine)
+    rivals = (other for other in WHEELS if (other.runtime, other.machine) == (wheel.runtime, wheel.machine))
+    newest = next(other for other in rivals if set(other.pythons) & set(wheel.pythons))
     pin = "" if newest.version == wheel.version else f" '{RUNTIME_PACKAGES[wheel.runtime]}=={wheel.version}'"
     return f"pip install 'edgekit[{_EXTRAS[wheel.runtime]}]'{pin}"
 
