@@ -33,7 +33,6 @@ DIGITS_RECIPE: Mapping[str, Any] = {
     "epochs": 20,
     "mixup": 0.0,
     "average": 0.0,
-    "refit": False,
 }
 
 
