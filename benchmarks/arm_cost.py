@@ -81,19 +81,40 @@ def make_bundle(network: str, directions: str, out: Path) -> Path:
     return out
 
 
-def measure(core: str, board: Path, wheel: Path, folder: Path, bundles: list[Path]) -> dict[str, int]:
-    """Counts on one core: "NETWORK/STAGE" or "NETWORK/RUNTIME/PRECISION/STAGE" -> instructions."""
+def build_plugin(folder: Path) -> Path:
+    """The qemu plugin arm_cost.c, compiled."""
+    plugin = folder / "arm_cost.so"
+    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", RECORD.with_suffix(".c"), "-o", plugin], check=True)
+    return plugin
+
+
+def count_inside(
+    core: str, board: Path, path: list[Path], plugin: Path, folder: Path, script: list[Path | str]
+) -> dict[str, int]:
+    """What a script prints that runs on an emulated core under the plugin.
+
+    Args:
+        core: "a72", ...
+        board: from `ensure_root`.
+        path: folders to import from, before the board's own wheels.
+        plugin: from `build_plugin`.
+        folder: to work in.
+        script: the script and its arguments; "COUNTS" becomes the file that the plugin writes.
+
+    Raises:
+        ArmError: when the script fails.
+    """
     counts = folder / f"counts-{core}"
     environment = {
         **os.environ,
         "EDGEKIT_ARM_CORE": core,
-        "EDGEKIT_ARM_PATH": str(wheel),
-        "EDGEKIT_ARM_PLUGIN": f"{folder / 'arm_cost.so'},out={counts}",
+        "EDGEKIT_ARM_PATH": ":".join(map(str, path)),
+        "EDGEKIT_ARM_PLUGIN": f"{plugin},out={counts}",
         "OPENBLAS_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
     }
-    command = [board / "python", HERE / "cost_inside.py", counts, *bundles]
-    done = subprocess.run([str(word) for word in command], env=environment, cwd=folder, capture_output=True, text=True)
+    command = [str(counts) if word == "COUNTS" else str(word) for word in [board / "python", *script]]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ArmError(f"counting on cortex-{core} failed with {done.returncode}:\n{done.stderr}")
     print(f"cortex-{core}: done", file=sys.stderr)
@@ -129,11 +150,11 @@ def main(wheel: Path, check: bool) -> int:
         folder = Path(name)
         try:
             board = ensure_root()
-            subprocess.run(["gcc", "-O2", "-shared", "-fPIC", RECORD.with_suffix(".c"), "-o", folder / "arm_cost.so"], check=True)
-            installed = install(wheel, folder)
+            plugin, installed = build_plugin(folder), install(wheel, folder)
             bundles = [TEXTURES, *(make_bundle(network, way, folder / network) for network, way in NETWORKS.items())]
+            script = [HERE / "cost_inside.py", "COUNTS", *bundles]
             with ThreadPoolExecutor(2) as pool:
-                results = pool.map(lambda core: measure(core, board, installed, folder, bundles), CORES)
+                results = pool.map(lambda core: count_inside(core, board, [installed], plugin, folder, script), CORES)
                 counts = dict(zip(CORES, results, strict=True))
         except ArmError as error:
             print(f"make arm-cost: {error}", file=sys.stderr)

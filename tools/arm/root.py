@@ -19,7 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["CORES", "HERE", "NUMPY1", "PIP_TARGET", "ArmError", "ensure_root"]
+__all__ = ["CORES", "HERE", "NUMPY1", "PIP_TARGET", "ArmError", "download", "ensure_root"]
 
 HERE = Path(__file__).resolve().parent
 PYTHON = "3.11"
@@ -102,10 +102,13 @@ def _check_machine() -> None:
 
 
 def _build(folder: Path) -> None:
-    for package in _download(folder / "apt"):
+    for package in download(folder / "apt", PACKAGES):
         part = "qemu" if package.name.endswith("_amd64.deb") else "root"
         _run(["dpkg", "-x", package, folder / part])
     shutil.rmtree(folder / "apt")
+    for emulator in (folder / "qemu/usr/bin").glob("qemu-*"):
+        if emulator.name != "qemu-aarch64":
+            emulator.unlink()
     root = folder / "root"
     if not (root / f"usr/bin/python{PYTHON}").exists():
         found = ", ".join(path.name for path in sorted((root / "usr/bin").glob("python3.*")))
@@ -121,8 +124,8 @@ def _build(folder: Path) -> None:
     _run([wrapper, "-c", "import numpy, onnxruntime, PIL.Image, ai_edge_litert.interpreter"])
 
 
-def _download(state: Path) -> list[Path]:
-    """The .deb files, by an apt that knows nothing installed and keeps its state in `state`."""
+def download(state: Path, packages: tuple[str, ...]) -> list[Path]:
+    """The .deb files of packages and of all they depend on, by an apt that knows of nothing installed; its state in `state`."""
     for name in ("lists/partial", "archives/partial"):
         (state / name).mkdir(parents=True)
     (state / "status").touch()
@@ -139,7 +142,7 @@ def _download(state: Path) -> list[Path]:
     }
     apt = ["apt-get", "-qq", *(f"-o{key}={value}" for key, value in options.items())]
     _run([*apt, "update"])
-    _run([*apt, "--yes", "--download-only", "install", *PACKAGES])
+    _run([*apt, "--yes", "--download-only", "install", *packages])
     return sorted((state / "archives").glob("*.deb"))
 
 
