@@ -56,6 +56,7 @@ def main() -> None:
     parser.add_argument("anchor", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--models", nargs="+", default=MODELS)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     test, pooled = Photographs(arguments.data, ["test"]), Photographs(arguments.data, ["train", "test"])
@@ -63,7 +64,7 @@ def main() -> None:
     print("| model | seed | artifact | runtime | bytes | test accuracy | of cair | of kfire | pooled agreement |")
     print("|---|---|---|---|---|---|---|---|---|")
     means: dict[tuple[str, str], list[float]] = {}
-    for model in MODELS:
+    for model in arguments.models:
         for seed in arguments.seeds:
             for name, accuracy in rows_of_run(arguments.data, arguments.out, model, seed, test, pooled):
                 means.setdefault((model, name), []).append(accuracy)
