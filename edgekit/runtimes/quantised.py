@@ -106,5 +106,5 @@ def _levels(spec: TensorSpec) -> np.ndarray | None:
 def _to_float(spec: TensorSpec, levels: np.ndarray | None, array: np.ndarray) -> np.ndarray:
     if spec.affine is not None:
         # Scores are few: one look-up takes less than three passes.
-        return levels[array] if levels is not None and array.size <= len(levels) else spec.affine.dequantize(array)
+        return levels.take(array) if levels is not None and array.size <= len(levels) else spec.affine.dequantize(array)
     return array.astype(np.float32) if array.dtype == np.float16 else array
