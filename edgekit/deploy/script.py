@@ -9,6 +9,7 @@ from edgekit.deploy.resolve import Wheel
 
 __all__ = ["install_script", "readme", "requirements"]
 
+#: --no-compile: 28 MB less on the card. What edgekit really imports is compiled when the doctor and the first commands run.
 _SCRIPT = """\
 #!/bin/sh
 # Installs edgekit offline on {board} ({system}).
@@ -34,11 +35,11 @@ esac
 {provided}
 trap 'rm -rf "$venv"' EXIT
 "$python" -m venv {site}"$venv" || fail "Expected Debian's venv: sudo apt install {debian}"
-"$venv/bin/python" -m pip --disable-pip-version-check --isolated install --quiet --no-index --find-links "$here/wheels" \\
-    --no-deps --require-hashes --requirement "$here/requirements.txt"
+"$venv/bin/python" -m pip --disable-pip-version-check --isolated install --quiet --no-index --no-compile \\
+    --find-links "$here/wheels" --no-deps --require-hashes --requirement "$here/requirements.txt"
 trap - EXIT
 echo "Installed: $venv/bin/edgekit"
-"$venv/bin/python" -m edgekit.doctor
+"$venv/bin/edgekit" doctor
 """
 
 _PROVIDED = """\

@@ -159,9 +159,9 @@ def _numpy(facts: Facts) -> Check:
         return Check("numpy", False, version, f"pip install 'numpy>={_dotted(_NUMPY)}'")
     if "tflite-runtime" in packages and numbers >= (2,):
         found = f"{version} with tflite-runtime {packages['tflite-runtime'].version}, which is compiled for numpy 1"
-        advice = "pip install 'numpy<2', or another runtime instead: pip uninstall tflite-runtime"
-        others = [w for w in _installable(facts) if w.runtime != "tflite-runtime"]
-        return Check("numpy", False, found, f"{advice} && {install_line(others[0])}" if others else advice)
+        others = [name for name, trial in facts.trials.items() if trial.ok and name != "tflite-runtime"]
+        keep = f"use {others[0]}" if others else "use another runtime"
+        return Check("numpy", False, found, f"pip install 'numpy<2', or {keep}: pip uninstall tflite-runtime")
     return Check("numpy", True, version)
 
 
@@ -247,7 +247,7 @@ def _instead(facts: Facts, broken: str | None = None) -> str:
         return f"Install it again: {install_line(same[0])} --force-reinstall"
     here = f"{environment.userland}, Python {_dotted(environment.python[:2])}, glibc {_dotted(environment.glibc or ())}"
     known = f"; {'; '.join(why)}" if why else ""
-    return f"No runtime has a wheel for {here}{known}. See docs/boards.md for systems that work."
+    return f"No runtime has a wheel for {here}{known}. See docs/boards.md of edgekit for systems that work."
 
 
 def _installable(facts: Facts) -> list[RuntimeWheel]:

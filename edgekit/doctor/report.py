@@ -47,10 +47,9 @@ class Report:
         indent = " " * (8 + width)
         for check in self.checks:
             verdict = "ok" if check.ok else "FAULT"
-            head = f"{verdict:<6}{check.name:<{width}}  "
-            lines += textwrap.wrap(check.found, _WIDTH, initial_indent=head, subsequent_indent=indent)
+            lines += _wrapped(check.found, f"{verdict:<6}{check.name:<{width}}  ", indent)
             if check.advice:
-                lines += textwrap.wrap(check.advice, _WIDTH, initial_indent=f"{indent}-> ", subsequent_indent=f"{indent}   ")
+                lines += _wrapped(check.advice, f"{indent}-> ", f"{indent}   ")
         return "\n".join(lines)
 
 
@@ -78,3 +77,8 @@ def diagnose(
             trials[name] = attempt(name)
     host = read_host(root, run)
     return Report(host.board, tuple(run_checks(Facts(host, read_state(root, run), environment, trials))))
+
+
+def _wrapped(text: str, head: str, indent: str) -> list[str]:
+    """Lines of at most 110 characters; commands are not broken at their hyphens."""
+    return textwrap.wrap(text, _WIDTH, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False)
