@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edgekit.cli import main
 from edgekit.core.bundle import Bundle
 from edgekit.frontends.base import create_frontend
 from edgekit.golden import check_golden
@@ -28,15 +26,6 @@ TOLERANCE = {"fp32": 1e-5, "fp16": 1e-5, "int8-dynamic": 1e-3}
 def golden_of(bundle: Bundle) -> dict[str, np.ndarray]:
     with np.load(io.BytesIO(bundle.read(bundle.manifest.golden.file))) as archive:
         return {name: archive[name] for name in archive.files}
-
-
-def edgekit(monkeypatch, capsys, *arguments: object) -> str:
-    monkeypatch.setattr(sys, "argv", ["edgekit", *map(str, arguments)])
-    with pytest.raises(SystemExit) as exited:
-        main()
-    captured = capsys.readouterr()
-    assert exited.value.code in (0, None), captured.err
-    return captured.out
 
 
 @pytest.fixture
@@ -81,25 +70,25 @@ def test_the_front_end_gives_the_workstations_features(golden_bundle):
     np.testing.assert_allclose(features, golden["features"], atol=2.5e-3)
 
 
-def test_predict_answers_in_json(golden_bundle, picture, monkeypatch, capsys):
+def test_predict_answers_in_json(golden_bundle, picture, edgekit):
     for runtime in ("litert", "onnxruntime"):
-        row = json.loads(edgekit(monkeypatch, capsys, "predict", golden_bundle, picture, "--runtime", runtime, "--json"))[0]
+        row = json.loads(edgekit("predict", golden_bundle, picture, "--runtime", runtime, "--json"))[0]
         assert row["label"] == CLASSES[row["index"]] == "stripes"
         assert tuple(row["timings_ms"]) == STAGES
 
 
-def test_a_single_file_predicts(golden_bundle, picture, monkeypatch, capsys):
+def test_a_single_file_predicts(golden_bundle, picture, edgekit):
     for file in ("model.int8.tflite", "model.int8.onnx"):
-        assert "stripes" in edgekit(monkeypatch, capsys, "predict", golden_bundle / file, picture)
+        assert "stripes" in edgekit("predict", golden_bundle / file, picture)
 
 
-def test_inspect_tells_every_artifact(golden_bundle, monkeypatch, capsys):
-    report = json.loads(edgekit(monkeypatch, capsys, "inspect", golden_bundle, "--json"))
+def test_inspect_tells_every_artifact(golden_bundle, edgekit):
+    report = json.loads(edgekit("inspect", golden_bundle, "--json"))
     assert {Path(row["file"]).name for row in report["artifacts"]} == {
         artifact.file for artifact in Bundle.open(golden_bundle).manifest.artifacts
     }
 
 
 @pytest.mark.parametrize("command", ["frontends", "targets"])
-def test_the_lists_answer(command, monkeypatch, capsys):
-    assert all(row["name"] for row in json.loads(edgekit(monkeypatch, capsys, command, "--json")))
+def test_the_lists_answer(command, edgekit):
+    assert all(row["name"] for row in json.loads(edgekit(command, "--json")))

@@ -20,7 +20,12 @@ from root import CORES, HERE, NUMPY1, ArmError, ensure_root
 REPO = HERE.parents[1]
 TABLE = "{:14} {:>7} {:>7} {:>8} {:>8}"
 
-SHORT = ("tests/arm", "tests/test_pipeline.py", "tests/frontends/test_kernels.py", "tests/frontends/test_pixels.py")
+SHORT = (
+    "tests/arm/test_on_arm.py",
+    "tests/test_pipeline.py",
+    "tests/frontends/test_kernels.py",
+    "tests/frontends/test_pixels.py",
+)
 COMMANDS = "tests/cli/test_commands.py"
 LONG = (
     *("tests/arm", "tests/test_pipeline.py", "tests/frontends", "tests/core", "tests/runtimes"),
