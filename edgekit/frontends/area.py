@@ -19,6 +19,8 @@ __all__ = ["check_images", "check_size", "resize_area", "whole_number"]
 
 #: Target rows computed together: their source rows, as float32, stay in the cache.
 _BLOCK = 4
+#: Target columns computed together: most weights between columns are zero, and blocks leave them out.
+_COLUMN_BLOCK = 8
 
 
 def check_images(image: np.ndarray) -> np.ndarray:
@@ -81,7 +83,7 @@ def resize_area(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Band:
-    """Target rows `target` = weights @ source rows `source`; weights (targets, sources) float32."""
+    """Target rows (or columns) `target` = weights @ source rows `source`; weights (targets, sources) float32."""
 
     target: slice
     source: slice
@@ -94,29 +96,35 @@ def _resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
         return _resize(image.swapaxes(0, 1), width, height).swapaxes(0, 1)
     linear = height > rows or width > columns
     half = _shrink_rows(image, height, linear)
-    weights = _weights(columns, width, linear)
-    # (height, 3, columns) @ (columns, width), one product over all rows and colours
+    # (height, 3, columns) @ (columns, width), one product over all rows and colours for each block of columns
     planes = np.ascontiguousarray(half.reshape(height, columns, 3).swapaxes(1, 2)).reshape(height * 3, columns)
-    levels = np.rint(planes @ weights.T)
-    return np.ascontiguousarray(np.clip(levels, 0, 255).astype(np.uint8).reshape(height, 3, width).swapaxes(1, 2))
+    levels = np.empty((height * 3, width), np.float32)
+    for band in _bands(columns, width, linear, _COLUMN_BLOCK):
+        np.matmul(planes[:, band.source], band.weights.T, out=levels[:, band.target])
+    np.rint(levels, out=levels)
+    colours = np.clip(levels, 0, 255, out=levels).reshape(height, 3, width)
+    pixels = np.empty((height, width, 3), np.uint8)
+    for colour in range(3):  # three long strided copies; one transposing copy would run along rows of three
+        pixels[..., colour] = colours[:, colour]
+    return pixels
 
 
 def _shrink_rows(image: np.ndarray, height: int, linear: bool) -> np.ndarray:
     """(H, W, 3) uint8 -> (height, W * 3) float32, a few target rows at a time: no float copy of the whole image."""
     rows, columns = image.shape[:2]
     half = np.empty((height, columns * 3), np.float32)
-    for band in _bands(rows, height, linear):
+    for band in _bands(rows, height, linear, _BLOCK):
         source = np.ascontiguousarray(image[band.source], dtype=np.float32)
         np.matmul(band.weights, source.reshape(len(source), -1), out=half[band.target])
     return half
 
 
 @lru_cache(maxsize=64)
-def _bands(source: int, target: int, linear: bool) -> tuple[_Band, ...]:
+def _bands(source: int, target: int, linear: bool, size: int) -> tuple[_Band, ...]:
     weights = _weights(source, target, linear)
     bands = []
-    for start in range(0, target, _BLOCK):
-        block = weights[start : start + _BLOCK]
+    for start in range(0, target, size):
+        block = weights[start : start + size]
         used = np.flatnonzero(block.any(axis=0))
         taken = slice(int(used[0]), int(used[-1]) + 1)
         bands.append(_Band(slice(start, start + len(block)), taken, _frozen(block[:, taken])))

@@ -109,6 +109,10 @@ def rotate_quarter_turn(images: np.ndarray) -> np.ndarray:
     half = (width + height) % 2
     column = (width + height) // 2 - np.arange(height)  # of target row y
     row = np.arange(width) + (height - width) // 2  # of target column x
+    if height == width:  # a transpose, upside down, one row lower
+        target = np.zeros_like(images, order="C")
+        target[:, 1:] = images[:, :, :0:-1].swapaxes(1, 2)
+        return target
     if not half:
         return _gather(images, row, column)
     total = sum(_gather(images, row + i, column + j).astype(np.uint16) for i in (0, 1) for j in (0, 1))
