@@ -85,7 +85,9 @@ def test_copies_that_change_nothing_have_the_plain_features_over_the_spread(exam
     np.testing.assert_allclose(copies, plain / spread, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.parametrize("damage", [lambda p: p.write_bytes(b""), lambda p: p.write_bytes(b"PK rubbish"), None], ids=str)
+@pytest.mark.parametrize(
+    "damage", [lambda p: p.write_bytes(b""), lambda p: p.write_bytes(b"PK rubbish"), None], ids=["empty", "rubbish", "missing"]
+)
 def test_a_damaged_cache_file_is_computed_anew(examples, damage):
     fresh, _ = plain_features(examples, FRONTEND, Silent())
     (path,) = cache.cache_folder().glob("*.npz")
