@@ -19,7 +19,7 @@ from edgekit.pipeline import check_fit
 from edgekit.runtimes.litert import is_tflite
 from edgekit.runtimes.open import open_runtime
 
-__all__ = ["OUTPUT_KINDS", "pack"]
+__all__ = ["OUTPUT_KINDS", "pack", "precision_of"]
 
 OUTPUT_KINDS = ("logits", "probabilities", "raw")
 
@@ -42,6 +42,8 @@ def pack(file: Path, out: Path, name: str, labels: tuple[str, ...], frontend: Fr
         ModelError: when the file is no model, or takes or gives something else.
         UserError: when `out` exists.
     """
+    if not labels and output_kind != "raw":
+        raise ModelError("Expected a label for each score, got none. Pass --labels a,b,c in the order of the scores.")
     if output_kind not in OUTPUT_KINDS:
         raise UnknownNameError("output kind", output_kind, OUTPUT_KINDS)
     try:
@@ -84,13 +86,13 @@ def _describe(
     card = ModelCard(name, labels, entry, OutputEntry(output_kind), spec)  # type: ignore[arg-type]
     check_fit(frontend, model_input, model_output, card)
     kind: Format = "tflite" if is_tflite(model) else "onnx"
-    precision = _precision(inspect_model(model, name), model_input)
+    precision = precision_of(inspect_model(model, name), model_input)
     stored_input = replace(model_input, layout=spec.layout)
     file = f"model.{precision}.{kind}"
     return card, Artifact(file, kind, precision, len(model), sha256_of(model), stored_input, model_output), tools
 
 
-def _precision(report: ModelReport, model_input: TensorSpec) -> Precision:
+def precision_of(report: ModelReport, model_input: TensorSpec) -> Precision:
     """int8 where the input is an integer; else by the weights' dtype."""
     if model_input.affine is not None:
         return "int8"

@@ -174,6 +174,8 @@ def open_pipeline(source: str | Path, runtime: str | None = None, precision: str
         raise UnknownNameError("precision", precision, PRECISIONS)
     path = Path(source)
     if path.is_file() and not is_bundle(path):
+        if precision is not None:
+            raise ModelError(f"Expected a bundle to choose a precision from, {path} is one model file. Leave the precision out.")
         return _open_file(path, runtime, threads)
     bundle = Bundle.open(path)
     artifact, name = _choose(bundle, runtime, precision)
@@ -220,6 +222,8 @@ def check_fit(frontend: FrontEnd, model_input: TensorSpec, model_output: TensorS
             f"this one takes {model_input.shape}. Change the front end's config, or the model."
         )
     scores = abs(int(np.prod(model_output.shape)))
+    if len(set(card.labels)) != len(card.labels):
+        raise ModelError(f"Expected different labels, got {', '.join(card.labels)}. Give every class its own name.")
     if scores != len(card.labels):
         raise ModelError(f"Expected {len(card.labels)} scores for {len(card.labels)} labels, the model gives {scores}.")
 

@@ -16,7 +16,7 @@ import edgekit
 from edgekit.core.bundle import Bundle
 from edgekit.core.manifest import FrontEndEntry, ModelCard, OutputEntry
 from edgekit.core.spec import TensorSpec
-from edgekit.errors import BundleError, ModelError, UnknownNameError
+from edgekit.errors import BundleError, InputError, ModelError, UnknownNameError
 from edgekit.golden import check_golden
 from edgekit.pipeline import STAGES, Pipeline, probabilities_of
 from edgekit.runtimes import installed_runtimes
@@ -165,6 +165,22 @@ def test_unknown_or_absent_words_are_refused(golden_bundle):
         edgekit.open(golden_bundle, precision="int4")
     with pytest.raises(BundleError, match="Expected a fp16 onnx artifact"):
         edgekit.open(golden_bundle, runtime="onnxruntime", precision="fp16")
+
+
+def test_a_single_file_has_one_precision(golden_bundle):
+    with pytest.raises(ModelError, match="Leave the precision out"):
+        edgekit.open(golden_bundle / "model.int8.tflite", precision="fp32")
+
+
+def test_two_classes_of_one_name_are_refused():
+    with pytest.raises(ModelError, match="Expected different labels, got a, a"):
+        Pipeline(card(labels=("a", "a")), fake([0.0, 1.0]))
+
+
+@pytest.mark.parametrize("threads", [0, -3, "a"])
+def test_an_impossible_number_of_threads_is_refused(golden_bundle, threads):
+    with pytest.raises(InputError, match="Expected threads of 1 or more"):
+        edgekit.open(golden_bundle, threads=threads)
 
 
 def test_the_metadata_of_a_file_holds_labels_front_end_and_input(golden_bundle):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import glob
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from edgekit.cli.common import Json, Threads, boundary, print_json, print_table, progress_bar
-from edgekit.errors import DataError
-from edgekit.pipeline import Prediction, open_pipeline
+from edgekit.errors import DataError, ImageError
+from edgekit.pipeline import Pipeline, Prediction, open_pipeline
+from edgekit.training.progress import Progress, Silent
 
 __all__ = ["predict"]
 
 #: A bar is worth its import only when the work takes a while.
 _BAR_FROM = 50
+_MOST_NAMED = 5
 
 
 @boundary
@@ -35,13 +39,11 @@ def predict(
     rows: list[dict[str, Any]] = []
     with open_pipeline(bundle, runtime, precision, threads) as pipeline:
         if len(paths) < _BAR_FROM:
-            rows = [_row(path, pipeline.predict(path)) for path in paths]
+            rows = list(_rows(pipeline, paths, Silent()))
         else:
             with progress_bar() as progress:
                 progress.start("predict", len(paths))
-                for path in paths:
-                    rows.append(_row(path, pipeline.predict(path)))
-                    progress.advance()
+                rows = list(_rows(pipeline, paths, progress))
     if json:
         print_json(rows)
         return
@@ -49,6 +51,23 @@ def predict(
         ["input", "label", "probability", "ms"],
         [[row["input"], row["label"], _best(row), f"{sum(row['timings_ms'].values()):.2f}"] for row in rows],
     )
+
+
+def _rows(pipeline: Pipeline, paths: list[Path], progress: Progress) -> Iterator[dict[str, Any]]:
+    """A row for every image; those that cannot be decoded are named and counted at the end."""
+    failures = []
+    for path in paths:
+        try:
+            yield _row(path, pipeline.predict(path))
+        except ImageError as error:
+            failures.append(str(error))
+        progress.advance()
+    if len(paths) == 1 and failures:
+        raise ImageError(failures[0])
+    if failures:
+        more = f" and {len(failures) - _MOST_NAMED} more" if len(failures) > _MOST_NAMED else ""
+        told = " ".join(failures[:_MOST_NAMED])
+        raise DataError(f"Expected images that can be decoded, found {len(failures)} of {len(paths)} that cannot: {told}{more}")
 
 
 def expand(inputs: list[str]) -> list[Path]:
@@ -62,14 +81,15 @@ def expand(inputs: list[str]) -> list[Path]:
     paths: list[Path] = []
     for text in inputs:
         path = Path(text)
-        if path.is_dir():
+        # os.path's tests say False where Path's raise: a name that is too long is a name that is not there.
+        if text and os.path.isdir(text):
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-        elif path.exists():
+        elif text and os.path.exists(text):
             found = [path]
         else:
-            found = [Path(name) for name in sorted(glob.glob(text, recursive=True)) if Path(name).is_file()]
+            found = [Path(name) for name in sorted(glob.glob(text, recursive=True)) if os.path.isfile(name)]
         if not found:
-            raise DataError(f"Expected images at {text}, found none. Pass an image, a folder of images or a glob pattern.")
+            raise DataError(f"Expected images at {text or repr(text)}, found none. Pass images, folders of images or patterns.")
         paths.extend(found)
     return paths
 

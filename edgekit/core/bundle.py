@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def is_bundle(path: Path) -> bool:
     """True for a folder with a manifest.json, or a zip archive that is no model file."""
     if path.is_dir():
         return (path / MANIFEST).is_file()
-    return path.suffix == ".zip" and path.is_file()
+    return path.suffix.lower() == ".zip" and path.is_file()
 
 
 def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]) -> None:
@@ -129,13 +130,19 @@ def _read_folder(path: Path) -> dict[str, bytes]:
 def _read_zip(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            for entry in entries:
-                _check_name(entry.filename)
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            # An archive made of the bundle's folder holds the folder itself, too.
+            tops = {entry.filename.partition("/")[0] for entry in entries if "/" in entry.filename}
+            top = tops.pop() if len(tops) == 1 else ""
+            prefix = f"{top}/" if _SAFE_NAME.fullmatch(top) else ""
+            named = {entry.filename.removeprefix(prefix): entry for entry in entries}
+            for name, entry in named.items():
+                _check_name(name)
                 if entry.file_size > _MAX_FILE_BYTES:
-                    raise BundleError(f"Expected files of at most {_MAX_FILE_BYTES} bytes in {path}, {entry.filename} is larger.")
-            return {entry.filename: archive.read(entry) for entry in entries}
-    except (zipfile.BadZipFile, OSError) as error:
+                    raise BundleError(f"Expected files of at most {_MAX_FILE_BYTES} bytes in {path}, {name} is larger.")
+            return {name: archive.read(entry) for name, entry in named.items()}
+    # RuntimeError: encrypted; NotImplementedError: a compression that zipfile lacks.
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise BundleError(f"Expected a bundle (a folder or a .zip) at {path}: {error}.") from error
 
 

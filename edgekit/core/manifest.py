@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -75,6 +76,10 @@ class OutputEntry:
 
     kind: Literal["logits", "probabilities", "raw"]
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.temperature < math.inf:
+            raise BundleError(f"Expected a temperature above 0, got {self.temperature}. Export or pack the bundle again.")
 
 
 @dataclass(frozen=True)
@@ -158,9 +163,13 @@ class Manifest:
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except ValueError as error:
         raise BundleError(f"Expected JSON in {where}: {error}. Export or pack the bundle again.") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def _check_schema(value: Any, where: str) -> None:

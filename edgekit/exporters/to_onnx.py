@@ -66,6 +66,8 @@ def to_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
                 opset_version=target.opset,
                 dynamo=False,
             )
+        except (OSError, MemoryError):
+            raise  # a full disk is no fault of the network
         # torch raises its own and Python's errors alike here, with no common base.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -97,6 +99,8 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
     with tempfile.TemporaryDirectory() as folder, quiet():
         try:
             quantized = _quantize(onnx.load_from_string(model), Path(folder), recipe, sample)
+        except (OSError, MemoryError):
+            raise  # a full disk is no fault of the network
         # The quantizer raises bare Exception and whatever the runtime raises.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -63,6 +63,8 @@ def to_tflite(module: nn.Module, sample: np.ndarray) -> bytes:
         try:
             edge = litert_torch.convert(_Named(module).eval(), sample_kwargs={INPUT_NAME: torch.from_numpy(sample)})
             return bytes(edge.model_content())
+        except (OSError, MemoryError):
+            raise  # a full disk is no fault of the network
         # The converter raises whatever torch.export, MLIR or its own lowering raise; they share no base.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -90,6 +92,8 @@ def quantize_tflite(model: bytes, recipe: Recipe, calibration: np.ndarray | None
         ranges = _ranges(model, calibration) if recipe.precision == "int8" else None
         try:
             quantized = bytes(_quantizer(model, recipe).quantize(ranges).quantized_model)
+        except (OSError, MemoryError):
+            raise  # a full disk is no fault of the network
         # As above: ValueError, RuntimeError and KeyError all occur, by operator.
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.core.optional import has_module
-from edgekit.errors import MissingExtraError, ModelError, UnknownNameError
+from edgekit.errors import InputError, MissingExtraError, ModelError, UnknownNameError
 from edgekit.runtimes.base import RUNTIME_FORMATS, Runtime
 from edgekit.runtimes.engine import Engine
 from edgekit.runtimes.litert import TfliteEngine, is_tflite
@@ -34,10 +34,13 @@ def open_runtime(
         format: "onnx" or "tflite"; by default told from the content.
 
     Raises:
+        InputError: on fewer than 1 thread.
         UnknownNameError: on an unknown runtime.
         MissingExtraError: when no fitting runtime is installed.
         ModelError: when the file is absent, unreadable, or of a format that the runtime does not run.
     """
+    if not isinstance(threads, int) or threads < 1:
+        raise InputError(f"Expected threads of 1 or more, got {threads!r}.")
     model = source if isinstance(source, bytes) else _read(Path(source))
     format = format or ("tflite" if is_tflite(model) else "onnx")  # noqa: A001
     name = runtime or _first_installed(format)

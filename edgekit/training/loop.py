@@ -16,7 +16,8 @@ from torch import nn
 
 from edgekit.core.files import write_file
 from edgekit.core.manifest import FrontEndEntry
-from edgekit.errors import UserError
+from edgekit.core.optional import has_module
+from edgekit.errors import MissingExtraError, UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.frontends.standardise import Standardisation
 from edgekit.models.checkpoint import STATE, DataEntry, RunConfig, save_run
@@ -93,9 +94,13 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
         DataError: when the data set cannot be trained on.
         ModelError: when the features do not fit the network.
         UnknownNameError: on an unknown network.
+        MissingExtraError: when what writes the run is not installed: said before the training, not after.
         UserError: when `out` is taken, or cannot be resumed; when the loss stops being finite.
     """
     progress = progress or Silent()
+    for package in ("safetensors", "matplotlib"):
+        if not has_module(package):
+            raise MissingExtraError(package, "train")
     info = model_info(config.model)
     check_out(config)
     frontend = create_frontend(info.frontend, {**info.config, **config.frontend_overrides()})

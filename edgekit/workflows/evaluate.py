@@ -13,9 +13,11 @@ from edgekit.core.bundle import Bundle, is_bundle
 from edgekit.core.files import sha256_of
 from edgekit.core.manifest import ModelCard
 from edgekit.core.spec import TensorSpec
-from edgekit.errors import UserError
+from edgekit.errors import MissingExtraError, UserError
 from edgekit.frontends.base import create_frontend
+from edgekit.inspection import inspect_file
 from edgekit.models.checkpoint import is_run, load_run
+from edgekit.packing import precision_of
 from edgekit.pipeline import Pipeline, open_artifact, open_pipeline, probabilities_of
 from edgekit.runtimes.base import RUNTIME_FORMATS
 from edgekit.runtimes.module import TorchEngine
@@ -74,7 +76,7 @@ def evaluate(
             )
             results.append(row)
     if not results:
-        raise UserError(f"Expected an installed runtime for an artifact of {source}, found none. See: edgekit evaluate --help")
+        raise MissingExtraError("A runtime for the artifacts", "litert,onnx")
     return {"n": len(targets), "labels": list(card.labels), "results": results}
 
 
@@ -100,11 +102,14 @@ def scores_of(pipeline: Pipeline, features: np.ndarray, progress: Progress, stag
 def candidates(source: Path, runtime: str | None, precision: str | None, threads: int) -> Iterator[Candidate]:
     """Every artifact on every installed runtime that was asked for; opened one at a time."""
     if is_run(source):
-        if runtime in (None, "torch") and precision in (None, "fp32"):
-            yield Candidate(source.name, None, "fp32", run_pipeline(source))
+        if runtime not in (None, "torch") or precision not in (None, "fp32"):
+            raise UserError(f"Expected a bundle for {runtime or precision}, {source} is a run: torch in fp32. Export it first.")
+        yield Candidate(source.name, None, "fp32", run_pipeline(source))
         return
+    if runtime == "torch":
+        raise UserError(f"Expected a run folder for torch, {source} is none. Pass the run, or another runtime.")
     if source.is_file() and not is_bundle(source):
-        yield from _file_candidates(source, runtime, threads)
+        yield from _file_candidates(source, runtime, precision, threads)
         return
     bundle = Bundle.open(source)
     format_ = RUNTIME_FORMATS[runtime] if runtime else None
@@ -122,12 +127,10 @@ def run_pipeline(run_path: Path) -> Pipeline:
     return Pipeline(card, EngineRuntime(engine))
 
 
-def _file_candidates(source: Path, runtime: str | None, threads: int) -> Iterator[Candidate]:
-    with open_pipeline(source, runtime) as first:
+def _file_candidates(source: Path, runtime: str | None, wanted: str | None, threads: int) -> Iterator[Candidate]:
+    with open_pipeline(source, runtime, wanted) as first:
         format_ = RUNTIME_FORMATS[first.runtime.name]
-    # A single file does not name its precision; its own name does, where edgekit wrote it: model.PRECISION.FORMAT.
-    parts = source.name.split(".")
-    precision = parts[-2] if len(parts) > 2 else "unknown"
+        precision = precision_of(inspect_file(source), first.runtime.inputs[0])
     for name in _runtimes(format_, runtime):
         yield Candidate(source.name, format_, precision, open_pipeline(source, name, None, threads))
 

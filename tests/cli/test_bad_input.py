@@ -90,6 +90,20 @@ def test_predict_names_a_truncated_jpeg(work, tmp_path, bundle):
     refused(edgekit("predict", bundle, cut, "--json", cwd=work), "cut.jpg")
 
 
+def test_bad_images_among_good_ones_are_named_and_counted(work, tmp_path, bundle):
+    folder = tmp_path / "mixed"
+    for number in range(4):
+        photo(folder / f"{number}.png", number)
+    (folder / "bad.jpg").write_text("no image")
+    (folder / "worse.png").write_bytes(b"")
+    refused(edgekit("predict", bundle, folder, "--json", cwd=work), "2 of 6", "bad.jpg", "worse.png")
+
+
+@pytest.mark.parametrize("name", ["", "a" * 300, "no/*.jpg"])
+def test_an_argument_that_names_nothing_is_refused(work, bundle, name):
+    refused(edgekit("predict", bundle, name, cwd=work), "found none")
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -213,6 +227,10 @@ class TestTraining:
             Image.open(path).convert("L").save(path)
         result = edgekit("train", data, "--model", "imagesig-fc", "--size", "8", "--out", "run", cwd=work)
         refused(result, "one tint", "--path grey+time")
+
+    def test_torch_runs_runs_and_a_run_has_torch_alone(self, work, textures, trained_run, bundle):
+        refused(edgekit("evaluate", bundle, textures, "--runtime", "torch", cwd=work), "Expected a run folder for torch")
+        refused(edgekit("evaluate", trained_run, textures, "--runtime", "litert", cwd=work), "Export it first")
 
     def test_an_export_of_no_run_is_refused(self, work, tmp_path):
         refused(edgekit("export", tmp_path / "no", "--out", "x.bundle", cwd=work), "Expected a run folder")

@@ -129,6 +129,8 @@ def _edit(path, change):
         (lambda m: m.update(colour="red"), "Unknown key 'colour' in manifest.json"),
         (lambda m: m["output"].update(kind="votes"), "one of logits, probabilities, raw"),
         (lambda m: m.pop("labels"), "Expected key 'labels'"),
+        (lambda m: m["output"].update(temperature=0), "Expected a temperature above 0"),
+        (lambda m: m["output"].update(temperature=float("nan")), "NaN is no JSON number"),
         (lambda m: m.update(schema=99), "Expected schema 1 in manifest.json, got 99"),
         (lambda m: m.update(labels="fire"), "Expected a list at manifest.json.labels"),
         (lambda m: m["artifacts"][0].update(bytes="many"), "Expected an integer at manifest.json.artifacts"),
@@ -178,6 +180,32 @@ def test_what_is_no_bundle_is_refused(tmp_path, name):
     (tmp_path / "text.zip").write_text("no archive")
     with pytest.raises(BundleError, match="Expected a bundle"):
         Bundle.open(tmp_path / name)
+
+
+def test_an_archive_of_the_bundles_folder_is_a_bundle(tmp_path):
+    write_bundle(tmp_path / "fire.bundle", example(), FILES)
+    with zipfile.ZipFile(tmp_path / "fire.ZIP", "w") as archive:
+        archive.mkdir("fire.bundle")
+        for path in (tmp_path / "fire.bundle").iterdir():
+            archive.write(path, f"fire.bundle/{path.name}")
+    assert Bundle.open(tmp_path / "fire.ZIP").manifest == example()
+
+
+def test_any_changed_bit_of_an_archive_is_refused_or_harmless(tmp_path):
+    path = tmp_path / "fire.zip"
+    write_bundle(path, example(), FILES)
+    whole = path.read_bytes()
+    refused = 0
+    for position in range(0, len(whole), 3):
+        content = bytearray(whole)
+        content[position] ^= 0xFF
+        path.write_bytes(content)
+        try:
+            # What is not covered by a digest (a date in a header, say) does no harm.
+            assert Bundle.open(path).manifest == example()
+        except BundleError:
+            refused += 1
+    assert refused > len(whole) / 6
 
 
 def test_files_that_the_manifest_does_not_describe_are_not_written(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -99,10 +100,10 @@ def test_evaluate_of_run_and_bundle_agree_with_scikit_learn(tmp_path, textures, 
 
 
 def test_evaluate_takes_a_single_file_and_a_single_runtime(tmp_path, textures, exported):
-    file = exported[0] / "model.int8.tflite"
+    file = shutil.copy(exported[0] / "model.int8.tflite", tmp_path / "fire.v2.tflite")
     report = document(edgekit("evaluate", file, textures, "--runtime", "litert", "--json", cwd=tmp_path))
     assert [(row["artifact"], row["precision"], row["runtime"]) for row in report["results"]] == [
-        ("model.int8.tflite", "int8", "litert")
+        ("fire.v2.tflite", "int8", "litert")
     ]
 
 
