@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 __all__ = ["main"]
+
+#: What typer raises on a wrong option or argument; of its bases it exports this one's child alone.
+_USAGE_ERROR: Any = typer.BadParameter.__base__
 
 #: Command -> its module. Only the one asked for is imported: a quick start, and `edgekit doctor` runs where NumPy does not.
 _COMMANDS = {
@@ -62,6 +65,14 @@ def build(names: Iterable[str]) -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point of the `edgekit` script."""
+    """Entry point of the `edgekit` script. A wrong option is one line on stderr and exit code 2, as every wrong input."""
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
-    build([asked] if asked in _COMMANDS else _COMMANDS)()
+    try:
+        code = build([asked] if asked in _COMMANDS else _COMMANDS)(standalone_mode=False)
+    except _USAGE_ERROR as error:
+        message = error.format_message()
+        # Without any argument the message is the help itself.
+        hint = "" if "\n" in message else f" See: edgekit {asked if asked in _COMMANDS else ''} --help".replace("  ", " ")
+        typer.echo(message if not hint else f"error: {message}{hint}", err=True)
+        sys.exit(2)
+    sys.exit(code or 0)

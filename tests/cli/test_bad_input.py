@@ -99,6 +99,19 @@ def test_bad_images_among_good_ones_are_named_and_counted(work, tmp_path, bundle
     refused(edgekit("predict", bundle, folder, "--json", cwd=work), "2 of 6", "bad.jpg", "worse.png")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "x", "--threads", "0", "y"], ["--threads", "See: edgekit predict --help"]),
+        (["predict", "x", "y", "--colour"], ["--colour", "See: edgekit predict --help"]),
+        (["inspect"], ["Missing argument", "See: edgekit inspect --help"]),
+        (["paint"], ["paint", "See: edgekit --help"]),
+    ],
+)
+def test_a_wrong_option_is_one_line(work, arguments, words):
+    refused(edgekit(*arguments, cwd=work), *words)
+
+
 @pytest.mark.parametrize("name", ["", "a" * 300, "no/*.jpg"])
 def test_an_argument_that_names_nothing_is_refused(work, bundle, name):
     refused(edgekit("predict", bundle, name, cwd=work), "found none")
