@@ -75,6 +75,7 @@ def scan(root: str | os.PathLike[str]) -> DataSet:
     """
     root = Path(root)
     _check_folder(root)
+    aside = ""
     if _is_split(root):
         train, test = _class_folders(root / "train"), _class_folders(root / "test")
         _check_same_classes(train, test)
@@ -87,7 +88,8 @@ def scan(root: str | os.PathLike[str]) -> DataSet:
         test_side = [example for example in examples if _fraction(example.digest) < TEST_SHARE]
         train_side = [example for example in examples if _fraction(example.digest) >= TEST_SHARE]
         data = DataSet(root, labels, tuple(train_side), tuple(test_side))
-    _check_counts(data)
+        aside = f" once {100 * TEST_SHARE:.0f} % of all, chosen by a hash, were set aside for the test"
+    _check_counts(data, aside)
     return data
 
 
@@ -214,13 +216,13 @@ def _check_same_classes(train: Iterable[str], test: Iterable[str]) -> None:
         )
 
 
-def _check_counts(data: DataSet) -> None:
+def _check_counts(data: DataSet, aside: str) -> None:
     counts = Counter(example.label for example in data.train)
     poor = [f"{name} ({counts[label]})" for label, name in enumerate(data.labels) if counts[label] < 2]
     if poor:
         raise DataError(
             f"Expected at least 2 training images in every class of {data.root}, to train and to validate on, found "
-            f"{len(poor)} with fewer: {_named(poor)}. Add images, or remove the class."
+            f"{len(poor)} with fewer{aside}: {_named(poor)}. Add images, or remove the class."
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -113,7 +114,12 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
     def save(state: dict[str, Any]) -> None:
         save_state(config, data.digest, state)
 
-    chosen, weights = _fit(config, prepared, module, progress, save, state or {})
+    try:
+        chosen, weights = _fit(config, prepared, module, progress, save, state or {})
+    except BaseException:
+        with suppress(OSError):
+            config.folder.rmdir()  # only where no epoch has been saved in it
+        raise
     return _finish(config, data, prepared, module, chosen, weights)
 
 

@@ -241,6 +241,16 @@ class TestTraining:
         result = edgekit("train", data, "--model", "imagesig-fc", "--size", "8", "--out", "run", cwd=work)
         refused(result, "one tint", "--path grey+time")
 
+    def test_a_full_disk_in_the_first_epoch_leaves_no_run(self, work, textures):
+        code = (
+            "import errno, edgekit.training.loop as m\n"
+            "def full(*a):\n raise OSError(errno.ENOSPC, 'No space left on device')\n"
+            "m.save_state = full; from edgekit.cli import main; main()"
+        )
+        words = ["train", str(textures), "--model", "imagesig-fc", "--out", "run", "--size", "16", "--augment", "none"]
+        result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=work, check=False)
+        refused(result, "No space left on device", "half-written")
+
     def test_torch_runs_runs_and_a_run_has_torch_alone(self, work, textures, trained_run, bundle):
         refused(edgekit("evaluate", bundle, textures, "--runtime", "torch", cwd=work), "Expected a run folder for torch")
         refused(edgekit("evaluate", trained_run, textures, "--runtime", "litert", cwd=work), "Export it first")
