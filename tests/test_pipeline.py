@@ -78,6 +78,17 @@ def test_a_model_that_computes_something_else_fails_its_golden_vectors(tmp_path,
     assert not any(check.ok for check in check_golden(bundle))
 
 
+def test_a_front_end_that_computes_something_else_fails_the_golden_vectors(golden_bundle):
+    bundle = Bundle.open(golden_bundle)
+    golden = np.load(io.BytesIO(bundle.read("golden.npz")))
+    stream = io.BytesIO()
+    np.savez(stream, **{**{name: golden[name] for name in golden.files}, "images": golden["images"][::-1] // 2})
+    bundle._files["golden.npz"] = stream.getvalue()
+    checks = check_golden(bundle)
+    assert all(check.bit_equal for check in checks if check.bit_equal is not None and ".int8." in check.artifact)
+    assert not any(check.ok for check in checks)
+
+
 def test_int8_is_the_default_and_a_precision_may_be_asked_for(golden_bundle):
     with edgekit.open(golden_bundle) as pipeline:
         assert pipeline.runtime.inputs[0].dtype == "int8"

@@ -13,7 +13,7 @@ __all__ = ["frontends", "models", "targets"]
 
 @boundary
 def models(json: Json = False) -> None:
-    """Networks with their parameters, MACs and input, at their paper's number of classes.
+    """Networks with parameters, MACs (of convolutions and linear layers) and input, at their paper's number of classes.
 
     Example: edgekit models --json
     """
