@@ -69,6 +69,7 @@ class Pipeline:
         self._input = _single(runtime.inputs, "input")
         self._output = _single(runtime.outputs, "output")
         self._size = self.frontend.size
+        self._axis = self.frontend.feature_axis
         check_fit(self.frontend, self._input, self._output, card)
 
     @property
@@ -105,7 +106,8 @@ class Pipeline:
         """Raw features as the model's stored input, with the batch dimension: standardised, and quantized for int8 graphs."""
         affine, standardise = self._input.affine, self.frontend.standardise
         if standardise is not None:
-            values = standardise.apply(features) if affine is None else standardise.quantize(features, affine)
+            axis = self._axis
+            values = standardise.apply(features, axis) if affine is None else standardise.quantize(features, affine, axis)
         else:
             values = features.astype(np.float32, copy=False) if affine is None else affine.quantize(features)
         return values[np.newaxis]

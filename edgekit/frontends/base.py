@@ -11,7 +11,7 @@ from edgekit.core.registry import Registry
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.frontends.standardise import Standardisation
 
-__all__ = ["FRONTENDS", "FrontEnd", "create_frontend", "frontend_to_json"]
+__all__ = ["FRONTENDS", "FrontEnd", "create_frontend", "frontend_to_json", "standardised"]
 
 FRONTENDS = Registry(
     "front end",
@@ -43,6 +43,11 @@ class FrontEnd(Protocol):
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels to which an image is resized first."""
+        ...
+
+    @property
+    def feature_axis(self) -> int:
+        """Which axis of `output` the standardisation runs along, from the end: -1 for rows of features, -3 for CHW maps."""
         ...
 
     @property
@@ -97,3 +102,8 @@ def create_frontend(name: str, config: Mapping[str, Any] | None = None) -> Front
 def frontend_to_json(frontend: FrontEnd) -> dict[str, Any]:
     """{"name", "config"}: how manifests, run folders and model metadata write a front end."""
     return {"name": frontend.name, "config": frontend.config_to_json()}
+
+
+def standardised(frontend: FrontEnd, raw: np.ndarray) -> np.ndarray:
+    """What `frontend(image)` gives, from what `frontend.raw(image)` gave; (N, ...) or one image's features."""
+    return raw if frontend.standardise is None else frontend.standardise.apply(raw, frontend.feature_axis)

@@ -105,6 +105,11 @@ class Pixels:
         return self._config.size
 
     @property
+    def feature_axis(self) -> int:
+        """The axis of colours, from the end."""
+        return -1 if self._config.layout == "HWC" else -3
+
+    @property
     def standardise(self) -> Standardisation | None:
         """Always None: scale and offset say it already."""
         return None

@@ -7,17 +7,16 @@ that of each row's two end points), and the second direction of "both" is the tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
-from edgekit.core import strict
-from edgekit.core.spec import Affine, TensorSpec
+from edgekit.core.spec import TensorSpec
 from edgekit.errors import InputError, UnknownNameError
-from edgekit.frontends.area import check_images, check_size, resize_area, whole_number
+from edgekit.frontends.area import check_size, whole_number
+from edgekit.frontends.features import ImageFeatures
 from edgekit.frontends.kernels import signatures
 from edgekit.frontends.paths import path_kind, rotate_quarter_turn
 from edgekit.frontends.standardise import Standardisation
@@ -66,7 +65,7 @@ class SignatureConfig:
     standardise: Standardisation | None = None
 
 
-class Signature:
+class Signature(ImageFeatures[SignatureConfig]):
     """Signatures of an image's rows (and columns): (R, Q) features. Safe to call from several threads.
 
     R = height for "rows", height + width for "both", 2 * height for "both-rotated". Q = C + C^2 + ... + C^depth, with C channels
@@ -89,6 +88,7 @@ class Signature:
     """
 
     name = "signature"
+    config_type = SignatureConfig
 
     def __init__(
         self,
@@ -107,40 +107,8 @@ class Signature:
             raise InputError(f"Expected a depth of 1 to {MAX_DEPTH}, got {depth!r}.")
         self._path = path_kind(path)
         self._directions = _DIRECTIONS[directions]
-        self._config = SignatureConfig(check_size(size), int(depth), directions, path, dtype, standardise)
-        self._length = signature_length(self._path.channels, self._config.depth)
-        if standardise is not None and len(standardise.scale) != self._length:
-            expected = f"Expected a standardisation of {self._length} features (path {path!r}, depth {depth})"
-            raise InputError(f"{expected}, got {len(standardise.scale)}. Fit it on features of this front end.")
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Signature:
-        """Inverse of `config_to_json`; missing keys take their defaults.
-
-        Raises:
-            BundleError: on an unknown key or a value of the wrong type.
-            InputError: on a value out of range.
-        """
-        rest = dict(value)
-        standardise = rest.pop("standardise", None)
-        config = strict.from_json(SignatureConfig, rest, "the config of front end 'signature'")
-        fitted = None if standardise is None else Standardisation.from_json(standardise)
-        return cls(config.size, config.depth, config.directions, config.path, config.dtype, fitted)
-
-    @property
-    def config(self) -> SignatureConfig:
-        """Everything that decides the features."""
-        return self._config
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels to which an image is resized first."""
-        return self._config.size
-
-    @property
-    def standardise(self) -> Standardisation | None:
-        """The standardisation that `__call__` and `quantize` apply, None before it is fitted."""
-        return self._config.standardise
+        self._length = signature_length(self._path.channels, int(depth))
+        super().__init__(SignatureConfig(check_size(size), int(depth), directions, path, dtype, standardise))
 
     @property
     def output(self) -> TensorSpec:
@@ -149,44 +117,9 @@ class Signature:
         paths = {"rows": height, "both": height + width, "both-rotated": 2 * height}[self._config.directions]
         return TensorSpec("features", self._config.dtype, (paths, self._length), "RF")
 
-    def __call__(self, image: np.ndarray) -> np.ndarray:
-        """Features as the network takes them.
-
-        Args:
-            image: (H, W, 3) or (N, H, W, 3) uint8, RGB, any memory layout. Another size than `size` is resized first.
-
-        Returns:
-            (R, Q) or (N, R, Q) of the config's dtype, standardised where `standardise` is set.
-
-        Raises:
-            InputError: on another shape or dtype.
-        """
-        features = self.raw(image)
-        return features if self.standardise is None else self.standardise.apply(features)
-
-    def raw(self, image: np.ndarray) -> np.ndarray:
-        """Features before standardisation, otherwise as `__call__`."""
-        images = resize_area(check_images(image), self.size)
-        images = images if images.ndim == 4 else images[None]
+    def _features(self, images: np.ndarray) -> np.ndarray:
         blocks = [self._row_signatures(view(images)) for view in self._directions]
-        features = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
-        return features if image.ndim == 4 else features[0]
-
-    def quantize(self, image: np.ndarray, affine: Affine) -> np.ndarray:
-        """Features standardised and quantized in one step: (R, Q) or (N, R, Q) in the dtype of `affine`."""
-        features = self.raw(image)
-        return affine.quantize(features) if self.standardise is None else self.standardise.quantize(features, affine)
-
-    def with_standardisation(self, standardise: Standardisation | None) -> Signature:
-        """The same front end with another standardisation."""
-        config = replace(self._config, standardise=standardise)
-        return Signature(config.size, config.depth, config.directions, config.path, config.dtype, config.standardise)
-
-    def config_to_json(self) -> dict[str, Any]:
-        """Every key of the config as JSON values; `from_json` gives the same front end back."""
-        standardise = self.standardise
-        plain = strict.to_json(replace(self._config, standardise=None))
-        return {**plain, "standardise": None if standardise is None else standardise.to_json()}
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
 
     def _row_signatures(self, images: np.ndarray) -> np.ndarray:
         """(N, rows, width, 3) uint8 -> (N, rows, Q)."""

@@ -24,7 +24,7 @@ _CONSTANT = 1e-5
 
 @dataclass(frozen=True)
 class Standardisation:
-    """clip(feature * scale + offset, -clip, clip), per feature (the last axis).
+    """clip(feature * scale + offset, -clip, clip), per feature (the last axis unless another is named).
 
     Attributes:
         scale: (Q,) float32 values, 1 / standard deviation; 0 for a feature that never varies.
@@ -48,7 +48,7 @@ class Standardisation:
 
     @classmethod
     def fit(cls, features: np.ndarray, clip: float = 4.0) -> Standardisation:
-        """Mean and standard deviation over every axis but the last. A feature that varies by rounding only counts as constant.
+        """Mean and deviation over every axis but the last. A feature that varies by rounding only counts as constant.
 
         Args:
             features: (..., Q) float array of training features.
@@ -61,15 +61,20 @@ class Standardisation:
         offset = (-mean * scale).astype(np.float32)
         return cls(tuple(scale.tolist()), tuple(offset.tolist()), clip)
 
-    def apply(self, features: np.ndarray) -> np.ndarray:
-        """Standardised features, same shape, within [-clip, clip]; float64 where they are, otherwise float32."""
-        scale, offset = self._arrays()
+    def apply(self, features: np.ndarray, axis: int = -1) -> np.ndarray:
+        """Standardised features, same shape, within [-clip, clip]; float64 where they are, otherwise float32.
+
+        Args:
+            features: (..., Q, ...) float array.
+            axis: which axis counts the features, negative: from the end.
+        """
+        scale, offset = self._arrays(axis)
         dtype = np.float64 if features.dtype == np.float64 else np.float32
         return np.clip(features.astype(dtype, copy=False) * scale + offset, -self.clip, self.clip)
 
-    def quantize(self, features: np.ndarray, affine: Affine) -> np.ndarray:
+    def quantize(self, features: np.ndarray, affine: Affine, axis: int = -1) -> np.ndarray:
         """Standardise and quantize in one step: clip(rint(feature * a + b)), in the dtype of `affine`."""
-        scale, offset = self._arrays()
+        scale, offset = self._arrays(axis)
         step = np.float32(affine.scale)
         a, b = scale / step, offset / step + np.float32(affine.zero_point)
         bounds = affine.quantize(np.array([-self.clip, self.clip], np.float32))
@@ -96,8 +101,14 @@ class Standardisation:
             raise BundleError(f"Expected a number at standardise.clip, got {clip!r:.40}.")
         return cls(_unpack(value["scale"]), _unpack(value["offset"]), float(clip))
 
-    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._scale, self._offset  # type: ignore[attr-defined]
+    def _arrays(self, axis: int = -1) -> tuple[np.ndarray, np.ndarray]:
+        """Scale and offset, (Q,), or (Q, 1, ...) so that they run along `axis`."""
+        scale: np.ndarray = self._scale  # type: ignore[attr-defined]
+        offset: np.ndarray = self._offset  # type: ignore[attr-defined]
+        if axis == -1:
+            return scale, offset
+        shape = (-1, *(1,) * (-axis - 1))
+        return scale.reshape(shape), offset.reshape(shape)
 
 
 def _pack(vector: np.ndarray) -> str:

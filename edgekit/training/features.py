@@ -47,7 +47,7 @@ def plain_features(
         stage: what the bar says.
 
     Returns:
-        (N, R, F) float32 features before standardisation, and (N,) bool: True for an image of a single tint (grey).
+        (N, ...) float32 features before standardisation, and (N,) bool: True for an image of a single tint (grey).
 
     Raises:
         DataError: when images cannot be decoded; up to five are named, all are counted.
@@ -78,10 +78,11 @@ def augmented_features(
         policy: a name of `edgekit.training.augment.POLICIES`.
         copies: C augmented copies of each image.
         seed: of the draw.
-        spread: (F,) float32, > 0, the features' standard deviations, which bring them into the range of float16.
+        spread: float32, > 0, broadcast against one image's features: their standard deviations, which bring them into the
+            range of float16.
 
     Returns:
-        (N * C, R, F) float16; the copies of one image lie together.
+        (N * C, ...) float16; the copies of one image lie together.
 
     Raises:
         DataError: when images cannot be decoded.
@@ -89,7 +90,7 @@ def augmented_features(
     """
     part = partial(_augmented_part, frontend, policy, copies, seed, spread.astype(np.float32))
     compute = partial(_collect, examples, frontend, part, progress, "augmented features")
-    key = cache_key(["augmented", *_identity(examples, frontend), policy, copies, seed, spread.astype(float).tolist()])
+    key = cache_key(["augmented", *_identity(examples, frontend), policy, copies, seed, spread.ravel().astype(float).tolist()])
     return cached(key, compute)["features"]
 
 

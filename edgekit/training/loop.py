@@ -19,8 +19,7 @@ from edgekit.core.files import write_file
 from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.optional import has_module
 from edgekit.errors import MissingExtraError, UserError
-from edgekit.frontends.base import FrontEnd, create_frontend
-from edgekit.frontends.standardise import Standardisation
+from edgekit.frontends.base import FrontEnd, create_frontend, standardised
 from edgekit.models.checkpoint import STATE, DataEntry, RunConfig, save_run
 from edgekit.models.registry import create_model, model_info
 from edgekit.training.config import TrainConfig, default_copies
@@ -174,8 +173,9 @@ def _prepare(config: TrainConfig, data: DataSet, frontend: FrontEnd, progress: P
         return raw[[row_of[example.path] for example in examples]]
 
     plain = rows(train_side)
-    standardise = fit_standardisation(plain, config.clip)
-    make = partial(_training_arrays, config, frontend, progress, standardise, _spread(plain), _copies(config, len(data.train)))
+    fitted = frontend.with_standardisation(fit_standardisation(plain, config.clip, frontend.feature_axis))
+    spread = _spread(plain, frontend.feature_axis)
+    make = partial(_training_arrays, config, fitted, progress, spread, _copies(config, len(data.train)))
     parts = [make(train_side, plain)]
     if config.refit:
         parts.append(make(validation_side, rows(validation_side)))
@@ -184,13 +184,13 @@ def _prepare(config: TrainConfig, data: DataSet, frontend: FrontEnd, progress: P
     whole = FitData(
         x=x,
         y=y,
-        x_validation=torch.from_numpy(standardise.apply(rows(validation_side))),
+        x_validation=torch.from_numpy(standardised(fitted, rows(validation_side))),
         y_validation=torch.from_numpy(_targets(validation_side)),
         classes=len(data.labels),
     )
     split = replace(whole, x=x[: len(parts[0][0])], y=y[: len(parts[0][0])])
-    x_test = torch.from_numpy(standardise.apply(raw[len(data.train) :]))
-    return _Prepared(frontend.with_standardisation(standardise), split, whole, x_test, _targets(data.test))
+    x_test = torch.from_numpy(standardised(fitted, raw[len(data.train) :]))
+    return _Prepared(fitted, split, whole, x_test, _targets(data.test))
 
 
 def _copies(config: TrainConfig, images: int) -> int:
@@ -203,14 +203,13 @@ def _training_arrays(
     config: TrainConfig,
     frontend: FrontEnd,
     progress: Progress,
-    standardise: Standardisation,
     spread: np.ndarray,
     copies: int,
     examples: tuple[Example, ...],
     plain: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised features of the images and of their augmented copies, (M, R, F) float16, and their (M,) int64 classes."""
-    features, targets = standardise.apply(plain).astype(np.float16), _targets(examples)
+    """Standardised features of the images and of their augmented copies, (M, ...) float16, and their (M,) int64 classes."""
+    features, targets = standardised(frontend, plain).astype(np.float16), _targets(examples)
     if not copies:
         return features, targets
     augmented = augmented_features(
@@ -218,13 +217,14 @@ def _training_arrays(
     )
     for start in range(0, len(augmented), _PIECE):
         piece = augmented[start : start + _PIECE].astype(np.float32) * spread
-        augmented[start : start + _PIECE] = standardise.apply(piece).astype(np.float16)
+        augmented[start : start + _PIECE] = standardised(frontend, piece).astype(np.float16)
     return np.concatenate([features, augmented]), np.concatenate([targets, np.repeat(targets, copies)])
 
 
-def _spread(features: np.ndarray) -> np.ndarray:
-    """(F,) float32 standard deviations of (N, R, F) features, 1 for a feature that never varies."""
-    deviation = features.std(axis=(0, 1), dtype=np.float64)
+def _spread(features: np.ndarray, axis: int) -> np.ndarray:
+    """Float32 standard deviations along the feature axis, broadcast against (N, ...) features; 1 for one that never varies."""
+    others = tuple(number for number in range(-features.ndim, 0) if number != axis)
+    deviation = features.std(axis=others, dtype=np.float64, keepdims=True)[0]
     return np.where(deviation > 0, deviation, 1.0).astype(np.float32)
 
 

@@ -17,19 +17,21 @@ _ROUNDS = 5
 _BOUND = 3.0
 
 
-def fit_standardisation(features: np.ndarray, clip: float) -> Standardisation:
+def fit_standardisation(features: np.ndarray, clip: float, axis: int = -1) -> Standardisation:
     """Scale and offset of each feature from its winsorised mean and deviation.
 
     Args:
-        features: (N, R, F) float32 raw features of the un-augmented training images.
+        features: (N, ..., F, ...) float32 raw features of the un-augmented training images.
         clip: bound of the standardised features, in these deviations.
+        axis: which axis counts the features, from the end.
 
     Returns:
         Standardisation of F features.
     """
-    clipped = features.reshape(-1, features.shape[-1])
+    flat = np.moveaxis(features, axis, -1).reshape(-1, features.shape[axis])
+    clipped = flat
     for _ in range(_ROUNDS):
         mean, deviation = clipped.mean(axis=0, dtype=np.float64), clipped.std(axis=0, dtype=np.float64)
         low, high = mean - _BOUND * deviation, mean + _BOUND * deviation
-        clipped = np.clip(features.reshape(-1, features.shape[-1]), low.astype(np.float32), high.astype(np.float32))
+        clipped = np.clip(flat, low.astype(np.float32), high.astype(np.float32))
     return Standardisation.fit(clipped, clip)

@@ -16,7 +16,7 @@ from edgekit.core.recipe import Recipe
 from edgekit.errors import DataError
 from edgekit.exporters.build import Export, export
 from edgekit.exporters.targets import get_target
-from edgekit.frontends.base import FrontEnd
+from edgekit.frontends.base import FrontEnd, standardised
 from edgekit.frontends.image import decode, resize_area
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
@@ -126,8 +126,7 @@ def _training_images(run: Run, calibration: Path | None) -> tuple[Example, ...]:
 def _draw(examples: Sequence[Example], frontend: FrontEnd, count: int, seed: int, progress: Progress, stage: str) -> _Sample:
     chosen = tuple(examples[i] for i in stratified_sample([example.label for example in examples], count, seed))
     features, _ = plain_features(chosen, frontend, progress, stage)
-    standardised = features if frontend.standardise is None else frontend.standardise.apply(features)
-    return _Sample(chosen, standardised, np.array([example.label for example in chosen]))
+    return _Sample(chosen, standardised(frontend, features), np.array([example.label for example in chosen]))
 
 
 def _pictures(examples: Sequence[Example], frontend: FrontEnd) -> np.ndarray:
