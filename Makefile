@@ -45,8 +45,16 @@ device-test: .venv-device/.installed
 	.venv-device/bin/python $(PIP) "$$(ls dist/*.whl)[onnx,litert,device-test]"
 	touch $@
 
+# The libraries people use, beside the wheel and numpy 2: for benchmarks/frontends.py.
+.venv-compare/.installed: .venv-device/.installed
+	$(PYTHON) -m venv .venv-compare
+	.venv-compare/bin/python $(PIP) "$$(ls dist/*.whl)[onnx,litert,compare]" setuptools wheel
+	.venv-compare/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
+	.venv-compare/bin/python $(PIP) --no-build-isolation iisignature==0.24
+	touch $@
+
 clean:
-	rm -rf .venv .venv-device dist build *.egg-info
+	rm -rf .venv .venv-device .venv-compare dist build *.egg-info
 
 # The wheel on emulated Cortex-A72, A53, A57 and A76 (docs/arm.md). Needs Debian's apt; installs nothing.
 .PHONY: test-arm
