@@ -42,6 +42,10 @@ class Affine:
         low, high = self.limits
         if not low <= self.zero_point <= high:
             raise InputError(f"Expected a zero point in [{low}, {high}] for {self.dtype}, got {self.zero_point}.")
+        # Constants of every call, as arrays without dimensions: looking them up each time cost more than the arithmetic.
+        constants = tuple(np.array(value, np.float32) for value in (self.scale, self.zero_point, low, high))
+        object.__setattr__(self, "_constants", constants)
+        object.__setattr__(self, "_stored", np.dtype(self.dtype))
 
     @property
     def limits(self) -> tuple[int, int]:
@@ -58,14 +62,16 @@ class Affine:
         Returns:
             Array of the same shape and of `dtype`.
         """
-        low, high = self.limits
-        steps = np.rint(np.asarray(values) / np.float32(self.scale)) + self.zero_point
-        return np.clip(steps, low, high).astype(self.dtype)
+        scale, zero_point, low, high = self._constants  # type: ignore[attr-defined]
+        steps = np.asarray(values / scale)
+        np.rint(steps, out=steps)
+        steps += zero_point
+        return steps.clip(low, high, out=steps).astype(self._stored)  # type: ignore[attr-defined]
 
     def dequantize(self, values: np.ndarray) -> np.ndarray:
         """Map integers back to float32: scale * (q - zero_point), same shape."""
-        shifted = np.asarray(values).astype(np.float32) - np.float32(self.zero_point)
-        return shifted * np.float32(self.scale)
+        scale, zero_point, *_ = self._constants  # type: ignore[attr-defined]
+        return (np.asarray(values).astype(np.float32) - zero_point) * scale
 
 
 @dataclass(frozen=True)

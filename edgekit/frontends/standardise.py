@@ -77,9 +77,11 @@ class Standardisation:
         scale, offset = self._arrays(axis)
         step = np.float32(affine.scale)
         a, b = scale / step, offset / step + np.float32(affine.zero_point)
-        bounds = affine.quantize(np.array([-self.clip, self.clip], np.float32))
-        quantized = np.rint(features.astype(np.float32, copy=False) * a + b)
-        return np.clip(quantized, bounds[0], bounds[1]).astype(affine.dtype)
+        bounds = affine.quantize(np.array([-self.clip, self.clip], np.float32)).astype(np.float32)
+        steps = features.astype(np.float32, copy=False) * a
+        steps += b
+        np.rint(steps, out=steps)
+        return steps.clip(bounds[0], bounds[1], out=steps).astype(affine.dtype)
 
     def to_json(self) -> dict[str, Any]:
         """JSON form; the vectors as base64 of little-endian float32, so that they come back bit for bit."""

@@ -61,12 +61,17 @@ class EngineRuntime:
         Raises:
             InputError: on a missing or unknown name, a wrong shape or dtype.
         """
+        if len(self.inputs) == 1 == len(inputs) and self.inputs[0].name in inputs:  # nearly every model: the short way
+            spec = self.inputs[0]
+            return [_to_stored(spec, self._stored[0], inputs[spec.name])]
         if inputs.keys() != self._names:
             raise InputError(f"Expected inputs {', '.join(sorted(self._names))}; got {', '.join(sorted(inputs)) or 'none'}.")
         return [_to_stored(spec, dtype, inputs[spec.name]) for spec, dtype in zip(self.inputs, self._stored, strict=True)]
 
     def to_float(self, results: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """Second half of the float face: what the engine gave, by name, quantized and half outputs as float32."""
+        if len(results) == 1:
+            return {self._output_names[0]: _to_float(self.outputs[0], self._levels[0], results[0])}
         pairs = zip(self.outputs, self._levels, results, strict=True)
         return {spec.name: _to_float(spec, levels, array) for spec, levels, array in pairs}
 
