@@ -50,7 +50,7 @@ device-test: .venv-device/.installed
 	$(PYTHON) -m venv .venv-compare
 	.venv-compare/bin/python $(PIP) "$$(ls dist/*.whl)[onnx,litert,compare]" setuptools wheel
 	.venv-compare/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
-	.venv-compare/bin/python $(PIP) --no-build-isolation iisignature==0.24
+	.venv-compare/bin/python $(PIP) --no-cache-dir --no-build-isolation iisignature==0.24  # not the wheel that numpy 1 built
 	touch $@
 
 clean:
