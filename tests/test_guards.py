@@ -71,7 +71,10 @@ def test_importing_the_package_loads_no_engine_and_no_image_library():
         ("edgekit", ["Bundle", "EdgekitError", "Pipeline", "Prediction", "Runtime", "UserError", "open", "open_runtime"]),
         (
             "edgekit.frontends",
-            ["FRONTENDS", "FrontEnd", "Pixels", "Signature", "Standardisation", "create_frontend", "frontend_to_json"],
+            [
+                *("ColourEdges", "FRONTENDS", "FrontEnd", "Hog", "Pixels", "Sift", "Signature", "Sobel"),
+                *("SobelBinary", "SobelMasked", "Standardisation", "create_frontend", "frontend_to_json"),
+            ],
         ),
         ("edgekit.runtimes", ["RUNTIME_FORMATS", "Runtime", "installed_runtimes", "open_runtime"]),
     ],

@@ -12,21 +12,39 @@ from edgekit.frontends.base import FRONTENDS, FrontEnd, create_frontend, fronten
 from edgekit.frontends.standardise import Standardisation
 
 if TYPE_CHECKING:
+    from edgekit.frontends.hog import Hog
     from edgekit.frontends.pixels import Pixels
+    from edgekit.frontends.sift import Sift
     from edgekit.frontends.signature import Signature
+    from edgekit.frontends.sobel import ColourEdges, Sobel, SobelBinary, SobelMasked
 
 __all__ = [
+    "ColourEdges",
     "FRONTENDS",
     "FrontEnd",
+    "Hog",
     "Pixels",
+    "Sift",
     "Signature",
+    "Sobel",
+    "SobelBinary",
+    "SobelMasked",
     "Standardisation",
     "create_frontend",
     "frontend_to_json",
 ]
 
 #: Imported on first use: a bundle needs one front end, not all.
-_LAZY = {"Pixels": "edgekit.frontends.pixels", "Signature": "edgekit.frontends.signature"}
+_LAZY = {
+    "ColourEdges": "edgekit.frontends.sobel",
+    "Hog": "edgekit.frontends.hog",
+    "Pixels": "edgekit.frontends.pixels",
+    "Sift": "edgekit.frontends.sift",
+    "Signature": "edgekit.frontends.signature",
+    "Sobel": "edgekit.frontends.sobel",
+    "SobelBinary": "edgekit.frontends.sobel",
+    "SobelMasked": "edgekit.frontends.sobel",
+}
 
 if not TYPE_CHECKING:
 

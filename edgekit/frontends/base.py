@@ -18,6 +18,12 @@ FRONTENDS = Registry(
     {
         "pixels": "edgekit.frontends.pixels:Pixels",
         "signature": "edgekit.frontends.signature:Signature",
+        "sobel": "edgekit.frontends.sobel:Sobel",
+        "sobel-binary": "edgekit.frontends.sobel:SobelBinary",
+        "sobel-masked": "edgekit.frontends.sobel:SobelMasked",
+        "colour-edges": "edgekit.frontends.sobel:ColourEdges",
+        "hog": "edgekit.frontends.hog:Hog",
+        "sift": "edgekit.frontends.sift:Sift",
     },
 )
 
