@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from edgekit.bench.images import golden_images
+from edgekit.bench.images import bundle_inputs
 from edgekit.core.bundle import Bundle
 from edgekit.pipeline import open_artifact
 from edgekit.runtimes.litert import interpreter_module
@@ -91,7 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     bundle = Bundle.open(arguments.bundle)
     artifact = bundle.artifacts("int8", "tflite")[0]
-    pictures = golden_images(bundle)
+    pictures = bundle_inputs(bundle)
     plain = Plain(bundle.read(artifact.file))
     with open_artifact(bundle, artifact, "litert") as pipeline:
         runtime = cast(EngineRuntime, pipeline.runtime)

@@ -1,8 +1,9 @@
 """Golden vectors: a few inputs and outputs of every artifact, by which a board checks that it computes the same numbers.
 
-golden.npz holds `images` (K, H, W, 3) uint8, `features` (K, ...) float16 as the network takes them, and for every artifact and
-runtime of the workstation an array "FILE@RUNTIME@VERSION" (K, classes) of outputs as stored (int8 for int8 graphs), computed from
-`features`. Runtimes change their kernels between versions: bit equality is asked of the same version only.
+golden.npz holds `images` (K, H, W, 3) uint8 (or `windows` (K, ...) float32 of sensor samples), `features` (K, ...) float16 as the
+network takes them, and for every artifact and runtime of the workstation an array "FILE@RUNTIME@VERSION" (K, classes) of outputs
+as stored (int8 for int8 graphs), computed from `features`. Runtimes change their kernels between versions: bit equality is asked
+of the same version only.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.pipeline import Pipeline, probabilities_of
 from edgekit.runtimes.open import installed_runtimes, open_runtime
 
-__all__ = ["GOLDEN", "GoldenCheck", "check_golden", "make_golden", "synthetic_images"]
+__all__ = ["GOLDEN", "GoldenCheck", "check_golden", "golden_inputs", "make_golden", "synthetic_inputs"]
 
 GOLDEN = "golden.npz"
 
@@ -52,17 +53,17 @@ class GoldenCheck:
     ok: bool
 
 
-def make_golden(card: ModelCard, images: np.ndarray, artifacts: Iterable[tuple[Artifact, bytes]]) -> bytes:
+def make_golden(card: ModelCard, inputs: np.ndarray, artifacts: Iterable[tuple[Artifact, bytes]]) -> bytes:
     """Content of golden.npz.
 
     Args:
         card: what the model is.
-        images: (K, H, W, 3) uint8.
+        inputs: (K, H, W, 3) uint8 images, or (K, ...) float32 windows of samples.
         artifacts: every artifact with its file's bytes; each is run on every installed runtime that fits.
     """
     frontend = create_frontend(card.frontend.name, card.frontend.config)
-    features = np.stack([frontend(image) for image in images]).astype(np.float16)
-    arrays: dict[str, np.ndarray] = {"images": images, "features": features}
+    features = np.stack([frontend(item) for item in inputs]).astype(np.float16)
+    arrays: dict[str, np.ndarray] = {"windows" if frontend.size is None else "images": inputs, "features": features}
     for artifact, model in artifacts:
         for name in installed_runtimes(artifact.format):
             with Pipeline(card, open_runtime(model, name, 1, artifact.format), frontend) as pipeline:
@@ -89,9 +90,16 @@ def check_golden(bundle: Bundle) -> tuple[GoldenCheck, ...]:
     return tuple(checks)
 
 
-def synthetic_images(frontend: FrontEnd, count: int = 4, seed: int = 0) -> np.ndarray:
-    """Colourful smooth pictures with noise, for models that come without images: (count, H, W, 3) uint8."""
+def golden_inputs(golden: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What `Pipeline.predict` takes: (K, H, W, 3) uint8 images or (K, ...) float32 windows."""
+    return golden["windows"] if "windows" in golden else golden["images"]
+
+
+def synthetic_inputs(frontend: FrontEnd, count: int = 4, seed: int = 0) -> np.ndarray:
+    """For models that come without any: colourful smooth pictures with noise (count, H, W, 3) uint8, or windows of noise."""
     rng = np.random.default_rng(seed)
+    if frontend.size is None:
+        return rng.normal(0, 1, (count, *frontend.output.shape)).astype(np.float32)
     height, width = frontend.size
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     pictures = []
@@ -113,7 +121,7 @@ def _check(pipeline: Pipeline, artifact: Artifact, golden: Mapping[str, np.ndarr
     if not others:
         raise BundleError(f"Expected golden vectors of {artifact.file} in {GOLDEN}, found none. Export the bundle again.")
     expected = _scores(pipeline, others[0] if recorded is None else recorded)
-    actual = np.stack([pipeline.predict(image).scores for image in golden["images"]])
+    actual = np.stack([pipeline.predict(image).scores for image in golden_inputs(golden)])
     same_labels = bool((expected.argmax(-1) == actual.argmax(-1)).all())
     difference = float(np.abs(_comparable(pipeline, expected) - _comparable(pipeline, actual)).max())
     integer = pipeline.runtime.outputs[0].affine is not None

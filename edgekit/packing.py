@@ -12,7 +12,7 @@ from edgekit.core.recipe import Format, Precision
 from edgekit.core.spec import TensorSpec
 from edgekit.errors import ModelError, UnknownNameError
 from edgekit.frontends.base import FrontEnd
-from edgekit.golden import GOLDEN, make_golden, synthetic_images
+from edgekit.golden import GOLDEN, make_golden, synthetic_inputs
 from edgekit.inspection.describe import inspect_model
 from edgekit.inspection.report import ModelReport
 from edgekit.pipeline import check_fit
@@ -51,7 +51,7 @@ def pack(file: Path, out: Path, name: str, labels: tuple[str, ...], frontend: Fr
     except OSError as error:
         raise ModelError(f"Expected an .onnx or .tflite file at {file}: {error.strerror}.") from error
     card, artifact, tools = _describe(model, name, labels, frontend, output_kind)
-    golden = make_golden(card, synthetic_images(frontend), [(artifact, model)])
+    golden = make_golden(card, synthetic_inputs(frontend), [(artifact, model)])
     manifest = Manifest(
         name=name,
         model=None,

@@ -14,7 +14,7 @@ from edgekit.core.bundle import Bundle, is_bundle
 from edgekit.core.manifest import Artifact, ModelCard, OutputEntry
 from edgekit.core.recipe import PRECISIONS
 from edgekit.core.spec import TensorSpec
-from edgekit.errors import BundleError, ModelError, UnknownNameError
+from edgekit.errors import BundleError, InputError, ModelError, UnknownNameError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.frontends.image import decode, resize_area
 from edgekit.runtimes.base import RUNTIME_FORMATS, Runtime
@@ -78,14 +78,18 @@ class Pipeline:
         return self.card.labels
 
     def predict(self, source: str | Path | bytes | Image | np.ndarray) -> Prediction:
-        """Classify one image.
+        """Classify one image, or one window of samples where the front end takes those.
 
         Args:
-            source: a path, the bytes of an encoded image, a PIL image, or an (H, W, 3) uint8 RGB array.
+            source: a path, the bytes of an encoded image, a PIL image, or an (H, W, 3) uint8 RGB array; a window is an array of
+                the front end's shape.
 
         Raises:
             ImageError: when it cannot be decoded.
+            InputError: on an array of another shape or dtype.
         """
+        if self._size is None:
+            return self._predict_window(source)
         clock = time.perf_counter
         start = clock()
         # The front end checks an array that needs no decoding.
@@ -96,6 +100,13 @@ class Pipeline:
         resized = clock()
         features = self.frontend.raw(image)
         return self._finish(features, start, decoded, resized, clock())
+
+    def _predict_window(self, window: object) -> Prediction:
+        start, shape = time.perf_counter(), self.frontend.output.shape
+        if not isinstance(window, np.ndarray) or window.shape != shape:
+            found = f"an array of {window.shape}" if isinstance(window, np.ndarray) else type(window).__name__
+            raise InputError(f"Expected a window of samples as an array of shape {shape}, got {found}.")
+        return self._finish(self.frontend.raw(window), start, start, start, time.perf_counter())
 
     def predict_features(self, features: np.ndarray) -> Prediction:
         """Classify from features that `frontend.raw` gave, shape `frontend.output.shape`."""

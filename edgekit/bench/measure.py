@@ -91,11 +91,13 @@ class Subject:
 
 
 def features_of(frontend: FrontEnd, images: Sequence[bytes | np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Features of every image as the models take them, with the batch dimension.
+    """Features of every image (or window of samples) as the models take them, with the batch dimension.
 
     Raises:
         ImageError: when an image cannot be decoded.
     """
+    if frontend.size is None:
+        return tuple(frontend(window)[np.newaxis] for window in images)  # type: ignore[arg-type]
     return tuple(frontend(resize_area(decode(image), frontend.size))[np.newaxis] for image in images)
 
 

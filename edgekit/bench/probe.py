@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekit.bench.images import golden_images
+from edgekit.bench.images import bundle_inputs
 from edgekit.bench.plan import Candidate
 from edgekit.core.bundle import Bundle
 from edgekit.frontends.image import decode
@@ -66,8 +66,9 @@ def main(arguments: list[str]) -> None:
     start = time.perf_counter()
     with open_artifact(bundle, artifact, runtime, int(threads)) as pipeline:
         loaded = time.perf_counter()
-        source = images[0] if images else golden_images(bundle)[0]
-        prepared = pipeline.prepare(pipeline.frontend.raw(decode(source)))
+        source = images[0] if images else bundle_inputs(bundle)[0]
+        pixels = decode(source) if pipeline.frontend.size is not None else bundle_inputs(bundle)[0]
+        prepared = pipeline.prepare(pipeline.frontend.raw(pixels))
         before = time.perf_counter()
         pipeline.infer(prepared)
         after = time.perf_counter()

@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgekit.bench.host import Host, State, read_host, read_state
-from edgekit.bench.images import golden_images, sample_paths
+from edgekit.bench.images import bundle_inputs, sample_of
 from edgekit.bench.measure import Series, Subject, features_of, measure
 from edgekit.bench.plan import Candidate, Mode
 from edgekit.bench.probe import Probe, probe
@@ -16,7 +18,8 @@ from edgekit.bench.report import Result, device_entry, run_entry
 from edgekit.bench.samples import drift
 from edgekit.bench.verdict import advice_on, reasons_against
 from edgekit.core.bundle import Bundle
-from edgekit.frontends.base import create_frontend
+from edgekit.frontends.base import FrontEnd, create_frontend
+from edgekit.frontends.windows import load_windows
 from edgekit.pipeline import open_artifact
 
 __all__ = ["bench_bundle", "document"]
@@ -38,30 +41,41 @@ def bench_bundle(
         bundle: opened.
         candidates: see `plan.candidates_of`.
         mode: how long.
-        images: files to predict, of which a seeded sample is taken; by default the bundle's own pictures.
+        images: image files (.npz files for a bundle that takes windows), of which a seeded sample is predicted; by default the
+            bundle's own inputs.
         advance: called after each window of a candidate and after each probe.
 
     Raises:
         ImageError: when an image cannot be decoded.
         ModelError: when a model does not load.
     """
-    paths = sample_paths(images)
-    pictures = [path.read_bytes() for path in paths] if paths else golden_images(bundle)
-    host, states = read_host(), list[State]()
     entry = bundle.manifest.frontend
-    features = features_of(create_frontend(entry.name, entry.config), pictures)
+    frontend = create_frontend(entry.name, entry.config)
+    inputs, example = _inputs(bundle, frontend, images)
+    host, states = read_host(), list[State]()
+    features = features_of(frontend, inputs)
     probes = []
     for candidate in candidates:
-        probes.append(probe(bundle.path, candidate, paths[0] if paths else None))
+        probes.append(probe(bundle.path, candidate, example))
         advance()
     with ExitStack() as stack:
         subjects = []
         for candidate in candidates:
             opened = open_artifact(bundle, candidate.artifact, candidate.runtime, candidate.threads)
-            subjects.append(Subject(stack.enter_context(opened), pictures, features))
+            subjects.append(Subject(stack.enter_context(opened), inputs, features))
         measure(subjects, Series(mode, lambda: states.append(read_state()), advance))
         results = [Result(*parts) for parts in zip(candidates, subjects, probes, strict=True)]
-        return document(host, states, results, mode, real_images=bool(paths))
+        return document(host, states, results, mode, real_images=bool(images))
+
+
+def _inputs(bundle: Bundle, frontend: FrontEnd, files: Sequence[Path]) -> tuple[Sequence[bytes | np.ndarray], Path | None]:
+    """What to predict, and the image file that a fresh process shall take; None: the bundle's own."""
+    if not files:
+        return bundle_inputs(bundle), None
+    if frontend.size is None:
+        return sample_of(np.concatenate([load_windows(file).x for file in files])), None
+    paths = sample_of(files)
+    return [path.read_bytes() for path in paths], paths[0]
 
 
 def document(host: Host, states: Sequence[State], results: Sequence[Result], mode: Mode, real_images: bool) -> dict[str, Any]:

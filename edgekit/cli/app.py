@@ -27,7 +27,7 @@ _COMMANDS = {
     "doctor": "doctor",
     "wheelhouse": "wheelhouse",
     "models": "lists",
-    "frontends": "lists",
+    "frontends": "frontends",
     "targets": "lists",
 }
 

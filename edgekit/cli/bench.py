@@ -19,7 +19,7 @@ _WORTH_SAYING_S = 90
 @boundary
 def bench(
     bundle: Annotated[Path, typer.Argument(help="A bundle (folder or .zip).")],
-    images: Annotated[Path | None, typer.Option(help="A folder of real images. Default: the bundle's own few.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Real images, or windows (.npz). Default: the bundle's own.")] = None,
     threads: Annotated[
         list[int] | None, typer.Option(min=1, help="Threads of the runtime; may be given several times. [1]")
     ] = None,
@@ -46,8 +46,9 @@ def bench(
         raise UserError(f"Expected the folder {out.parent} to exist, to write {out.name} into. Create it first.")
     mode = SMOKE if smoke else QUICK if quick else DEFAULT
     opened = Bundle.open(bundle)
+    windows = opened.manifest.frontend.name == "samples"
     candidates = candidates_of(opened, runtime, precision, threads or [1])
-    paths = expand([str(images)]) if images else []
+    paths = expand([str(images)], windows) if images else []
     if (seconds := len(candidates) * mode.seconds_each) > _WORTH_SAYING_S:
         log(f"{len(candidates)} candidates, about {seconds / 60:.0f} minutes; --runtime, --precision and --quick make it shorter")
     with progress_bar() as progress:

@@ -1,4 +1,4 @@
-"""`edgekit models`, `edgekit frontends`, `edgekit targets`: what there is."""
+"""`edgekit models` and `edgekit targets`: what there is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from edgekit.cli.common import Json, boundary, print_json, print_table
 
-__all__ = ["frontends", "models", "targets"]
+__all__ = ["models", "targets"]
 
 
 @boundary
@@ -30,27 +30,6 @@ def models(json: Json = False) -> None:
             for r in rows
         ],
     )
-
-
-@boundary
-def frontends(json: Json = False) -> None:
-    """Front ends with the shape and dtype of their features at the default config.
-
-    Example: edgekit frontends --json
-    """
-    from edgekit.frontends.base import FRONTENDS, create_frontend
-
-    rows: list[dict[str, Any]] = []
-    for name in FRONTENDS:
-        frontend = create_frontend(name)
-        spec, config = frontend.output, frontend.config_to_json()
-        rows.append({"name": name, "shape": list(spec.shape), "dtype": spec.dtype, "layout": spec.layout, "config": config})
-    if json:
-        print_json(rows)
-        return
-    for row in rows:
-        settings = ", ".join(f"{key} {value}" for key, value in row["config"].items() if value is not None)
-        typer.echo(f"{row['name']}: {row['dtype']} {_shape(row['shape'])} ({row['layout']}); {settings}")
 
 
 @boundary
@@ -76,7 +55,3 @@ def targets(json: Json = False) -> None:
     for row in rows:
         files = ", ".join(f"{artifact['format']} {artifact['precision']}" for artifact in row["artifacts"])
         typer.echo(f"{row['name']}: {row['description']} Opset {row['opset']}; {files}.")
-
-
-def _shape(sizes: list[int]) -> str:
-    return "x".join(map(str, sizes))

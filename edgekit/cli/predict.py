@@ -1,4 +1,4 @@
-"""`edgekit predict`: labels and probabilities of images."""
+"""`edgekit predict`: labels and probabilities of images, or of windows of sensor samples."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from edgekit.cli.common import Json, Threads, boundary, print_json, print_table, progress_bar
@@ -21,29 +22,32 @@ __all__ = ["predict"]
 _BAR_FROM = 50
 _MOST_NAMED = 5
 
+#: Name as it is told, and what `Pipeline.predict` takes.
+_Source = tuple[str, Path | np.ndarray]
+
 
 @boundary
 def predict(
     bundle: Annotated[Path, typer.Argument(help="A bundle (folder or .zip), or one exported .onnx / .tflite file.")],
-    inputs: Annotated[list[str], typer.Argument(help="Images, folders of images, or glob patterns.")],
+    inputs: Annotated[list[str], typer.Argument(help="Images, folders of images, glob patterns; .npz files of windows.")],
     runtime: Annotated[str | None, typer.Option(help="litert, tflite-runtime or onnxruntime.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, fp16, int8-dynamic or int8.")] = None,
     threads: Threads = 1,
     json: Json = False,
 ) -> None:
-    """Labels and probabilities for images, folders and globs.
+    """Labels and probabilities for images, folders and globs, or for the windows of .npz files.
 
     Example: edgekit predict fire.bundle photo.jpg more/*.jpg --json
     """
-    paths = expand(inputs)
     rows: list[dict[str, Any]] = []
     with open_pipeline(bundle, runtime, precision, threads) as pipeline:
-        if len(paths) < _BAR_FROM:
-            rows = list(_rows(pipeline, paths, Silent()))
+        sources = _windows(expand(inputs, windows=True)) if pipeline.frontend.size is None else _images(expand(inputs))
+        if len(sources) < _BAR_FROM:
+            rows = list(_rows(pipeline, sources, Silent()))
         else:
             with progress_bar() as progress:
-                progress.start("predict", len(paths))
-                rows = list(_rows(pipeline, paths, progress))
+                progress.start("predict", len(sources))
+                rows = list(_rows(pipeline, sources, progress))
     if json:
         print_json(rows)
         return
@@ -53,50 +57,62 @@ def predict(
     )
 
 
-def _rows(pipeline: Pipeline, paths: list[Path], progress: Progress) -> Iterator[dict[str, Any]]:
-    """A row for every image; those that cannot be decoded are named and counted at the end."""
+def _images(paths: list[Path]) -> list[_Source]:
+    return [(str(path), path) for path in paths]
+
+
+def _windows(paths: list[Path]) -> list[_Source]:
+    """Every window of every file, named FILE[INDEX]."""
+    from edgekit.frontends.windows import load_windows
+
+    return [(f"{path}[{index}]", window) for path in paths for index, window in enumerate(load_windows(path).x)]
+
+
+def _rows(pipeline: Pipeline, sources: list[_Source], progress: Progress) -> Iterator[dict[str, Any]]:
+    """A row for every input; images that cannot be decoded are named and counted at the end."""
     failures = []
-    for path in paths:
+    for name, source in sources:
         try:
-            yield _row(path, pipeline.predict(path))
+            yield _row(name, pipeline.predict(source))
         except ImageError as error:
             failures.append(str(error))
         progress.advance()
-    if len(paths) == 1 and failures:
+    if len(sources) == 1 and failures:
         raise ImageError(failures[0])
     if failures:
         more = f" and {len(failures) - _MOST_NAMED} more" if len(failures) > _MOST_NAMED else ""
         told = " ".join(failures[:_MOST_NAMED])
-        raise DataError(f"Expected images that can be decoded, found {len(failures)} of {len(paths)} that cannot: {told}{more}")
+        raise DataError(f"Expected images that can be decoded, found {len(failures)} of {len(sources)} that cannot: {told}{more}")
 
 
-def expand(inputs: list[str]) -> list[Path]:
-    """Files named by paths, folders (their images, recursively, sorted) and glob patterns.
+def expand(inputs: list[str], windows: bool = False) -> list[Path]:
+    """Files named by paths, folders (their images or .npz files, recursively, sorted) and glob patterns.
 
     Raises:
         DataError: when one of them names nothing.
     """
     from edgekit.frontends.image import IMAGE_SUFFIXES
 
+    suffixes, what = ({".npz"}, "windows (.npz)") if windows else (IMAGE_SUFFIXES, "images")
     paths: list[Path] = []
     for text in inputs:
         path = Path(text)
         # os.path's tests say False where Path's raise: a name that is too long is a name that is not there.
         if text and os.path.isdir(text):
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in suffixes and p.is_file())
         elif text and os.path.exists(text):
             found = [path]
         else:
             found = [Path(name) for name in sorted(glob.glob(text, recursive=True)) if os.path.isfile(name)]
         if not found:
-            raise DataError(f"Expected images at {text or repr(text)}, found none. Pass images, folders of images or patterns.")
+            raise DataError(f"Expected {what} at {text or repr(text)}, found none. Pass files, folders or patterns.")
         paths.extend(found)
     return paths
 
 
-def _row(path: Path, prediction: Prediction) -> dict[str, Any]:
+def _row(name: str, prediction: Prediction) -> dict[str, Any]:
     return {
-        "input": str(path),
+        "input": name,
         "label": prediction.label,
         "index": prediction.index,
         "probabilities": prediction.probabilities,

@@ -14,6 +14,7 @@ from edgekit.frontends.standardise import Standardisation
 if TYPE_CHECKING:
     from edgekit.frontends.hog import Hog
     from edgekit.frontends.pixels import Pixels
+    from edgekit.frontends.samples import Samples
     from edgekit.frontends.sift import Sift
     from edgekit.frontends.signature import Signature
     from edgekit.frontends.sobel import ColourEdges, Sobel, SobelBinary, SobelMasked
@@ -24,6 +25,7 @@ __all__ = [
     "FrontEnd",
     "Hog",
     "Pixels",
+    "Samples",
     "Sift",
     "Signature",
     "Sobel",
@@ -39,6 +41,7 @@ _LAZY = {
     "ColourEdges": "edgekit.frontends.sobel",
     "Hog": "edgekit.frontends.hog",
     "Pixels": "edgekit.frontends.pixels",
+    "Samples": "edgekit.frontends.samples",
     "Sift": "edgekit.frontends.sift",
     "Signature": "edgekit.frontends.signature",
     "Sobel": "edgekit.frontends.sobel",

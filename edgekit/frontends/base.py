@@ -9,14 +9,16 @@ import numpy as np
 
 from edgekit.core.registry import Registry
 from edgekit.core.spec import Affine, TensorSpec
+from edgekit.errors import InputError
 from edgekit.frontends.standardise import Standardisation
 
-__all__ = ["FRONTENDS", "FrontEnd", "create_frontend", "frontend_to_json", "standardised"]
+__all__ = ["FRONTENDS", "FrontEnd", "create_frontend", "frontend_to_json", "image_size", "standardised"]
 
 FRONTENDS = Registry(
     "front end",
     {
         "pixels": "edgekit.frontends.pixels:Pixels",
+        "samples": "edgekit.frontends.samples:Samples",
         "signature": "edgekit.frontends.signature:Signature",
         "sobel": "edgekit.frontends.sobel:Sobel",
         "sobel-binary": "edgekit.frontends.sobel:SobelBinary",
@@ -47,8 +49,8 @@ class FrontEnd(Protocol):
         ...
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) in pixels to which an image is resized first."""
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) in pixels to which an image is resized first; None where windows of samples are taken instead."""
         ...
 
     @property
@@ -113,3 +115,14 @@ def frontend_to_json(frontend: FrontEnd) -> dict[str, Any]:
 def standardised(frontend: FrontEnd, raw: np.ndarray) -> np.ndarray:
     """What `frontend(image)` gives, from what `frontend.raw(image)` gave; (N, ...) or one image's features."""
     return raw if frontend.standardise is None else frontend.standardise.apply(raw, frontend.feature_axis)
+
+
+def image_size(frontend: FrontEnd) -> tuple[int, int]:
+    """(height, width) in pixels of the images that a front end takes.
+
+    Raises:
+        InputError: when it takes windows of samples.
+    """
+    if frontend.size is None:
+        raise InputError(f"Expected a front end of images, {frontend.name!r} takes sensor windows. Pass windows (.npz).")
+    return frontend.size

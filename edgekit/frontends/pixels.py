@@ -121,6 +121,12 @@ class Pixels:
         shape = (*self.size, channels) if self._config.layout == "HWC" else (channels, *self.size)
         return TensorSpec("features", "float32", shape, self._config.layout)
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image: one a value, and three a pixel for grey."""
+        height, width = self.size
+        return height * width * (4 if self._config.channels == "grey" else 3)
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Scaled pixels.
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from edgekit.errors import DataError, ImageError
-from edgekit.frontends.base import FrontEnd
+from edgekit.frontends.base import FrontEnd, image_size
 from edgekit.frontends.image import decode, is_single_tint, resize_area
 from edgekit.training.augment import augment
 from edgekit.training.cache import Arrays, cache_key, cached, code_version
@@ -125,7 +125,7 @@ def _plain_part(frontend: FrontEnd, chunk: Sequence[Example]) -> _Part:
             failures.append(f"{example.path} ({_reason(error)})")
             continue
         tints.append(is_single_tint(image))
-        images.append(resize_area(image, frontend.size))
+        images.append(resize_area(image, image_size(frontend)))
     features = frontend.raw(np.stack(images)) if images else np.zeros((0, *frontend.output.shape))
     return _Part(features.astype(np.float32), np.array(tints, bool), tuple(failures))
 
@@ -136,12 +136,12 @@ def _augmented_part(
     parts, failures = [], []
     for example in chunk:
         try:
-            image = _workable(decode(example.path), frontend.size)
+            image = _workable(decode(example.path), image_size(frontend))
         except ImageError as error:
             failures.append(f"{example.path} ({_reason(error)})")
             continue
         generators = (np.random.default_rng([seed, int(example.digest[:16], 16), copy]) for copy in range(copies))
-        batch = np.stack([resize_area(augment(image, policy, rng), frontend.size) for rng in generators])
+        batch = np.stack([resize_area(augment(image, policy, rng), image_size(frontend)) for rng in generators])
         scaled = frontend.raw(batch).astype(np.float32) / spread
         parts.append(np.clip(scaled, -_HALF_LIMIT, _HALF_LIMIT).astype(np.float16))
     features = np.concatenate(parts) if parts else np.zeros((0, *frontend.output.shape), np.float16)

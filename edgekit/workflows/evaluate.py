@@ -27,6 +27,7 @@ from edgekit.training.data import Example, images_of
 from edgekit.training.features import plain_features
 from edgekit.training.metrics import compute_metrics, result_row
 from edgekit.training.progress import Progress
+from edgekit.training.windows import labelled_windows
 from edgekit.workflows.card import card_of_run
 
 __all__ = ["Candidate", "evaluate", "labelled_features", "scores_of"]
@@ -49,7 +50,8 @@ def evaluate(
 
     Args:
         source: a run folder, a bundle, or one exported model file.
-        data: `test/` where it has one, else every image of a plain CLASS/* folder.
+        data: `test/` where it has one, else every image of a plain CLASS/* folder; for sensor windows an .npz file, or a folder
+            with test.npz.
         progress: told of every image and artifact.
         runtime: only this one.
         precision: only artifacts of this one.
@@ -81,10 +83,14 @@ def evaluate(
 
 
 def labelled_features(card: ModelCard, data: Path, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    """Raw features (N, ...) float32 and class indices (N,) of a folder of labelled images, through the feature cache."""
+    """Raw features (N, ...) float32 and class indices (N,): of a folder of labelled images, through the feature cache, or of
+    labelled windows of samples.
+    """
+    frontend = create_frontend(card.frontend.name, card.frontend.config)
+    if frontend.size is None:
+        return labelled_windows(frontend, card.labels, data)
     found = images_of(data, card.labels)
     examples = [Example(path, label, sha256_of(path.read_bytes())) for path, label in found]
-    frontend = create_frontend(card.frontend.name, card.frontend.config)
     features, _ = plain_features(examples, frontend, progress)
     return features, np.array([example.label for example in examples])
 

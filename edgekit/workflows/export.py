@@ -16,7 +16,7 @@ from edgekit.core.recipe import Recipe
 from edgekit.errors import DataError
 from edgekit.exporters.build import Export, export
 from edgekit.exporters.targets import get_target
-from edgekit.frontends.base import FrontEnd, standardised
+from edgekit.frontends.base import FrontEnd, image_size, standardised
 from edgekit.frontends.image import decode, resize_area
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
@@ -130,7 +130,7 @@ def _draw(examples: Sequence[Example], frontend: FrontEnd, count: int, seed: int
 
 
 def _pictures(examples: Sequence[Example], frontend: FrontEnd) -> np.ndarray:
-    return np.stack([resize_area(decode(example.path), frontend.size) for example in examples])
+    return np.stack([resize_area(decode(example.path), image_size(frontend)) for example in examples])
 
 
 def _steps(progress: Progress, total: int) -> Callable[[str], None]:

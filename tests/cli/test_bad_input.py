@@ -172,7 +172,7 @@ def test_a_model_whose_input_does_not_fit_the_front_end_is_refused(work, bundle)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--frontend", "retina"], ["Unknown front end 'retina'", "pixels, signature"]),
+        (["--frontend", "retina"], ["Unknown front end 'retina'", "pixels", "samples", "signature"]),
         (["--frontend", "signature", "--frontend-config", "{"], ["Expected JSON in --frontend-config"]),
         (["--frontend", "signature", "--frontend-config", '{"deep": 4}'], ["'deep'"]),
         (["--frontend", "signature", "--frontend-config", '{"depth": 9}'], ["depth of 1 to 6"]),

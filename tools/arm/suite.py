@@ -52,7 +52,7 @@ ROWS = (
     Row("a57", "a57", SHORT),
     Row("a76", "a76", SHORT),
     # tflite-runtime beside LiteRT, on MLPerf Tiny's models where they lie beside the checkout.
-    Row("a72, numpy 1", "a72", ("tests/arm", "tests/runtimes"), numpy1=True),
+    Row("a72, numpy 1", "a72", ("tests/arm", "tests/runtimes", "tests/test_mlperf_tiny.py"), numpy1=True),
 )
 
 

@@ -1,0 +1,137 @@
+"""The front end of sensor windows: the samples themselves, standardised by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from edgekit.core import strict
+from edgekit.core.spec import Affine, TensorSpec
+from edgekit.errors import InputError
+from edgekit.frontends.area import whole_number
+from edgekit.frontends.standardise import Standardisation
+
+__all__ = ["Samples", "SamplesConfig"]
+
+_LAYOUTS = {1: "F", 2: "CT", 3: "HWC"}
+
+
+@dataclass(frozen=True)
+class SamplesConfig:
+    """Everything that decides the values.
+
+    Attributes:
+        shape: of one window: (features,), (channels, samples) or (rows, columns, channels).
+        standardise: scale and offset of every feature or channel, None for the samples as they are.
+    """
+
+    shape: tuple[int, ...] = (3, 100)
+    standardise: Standardisation | None = None
+
+
+class Samples:
+    """Windows of samples, e.g. of an accelerometer, or feature maps that another program computed. Safe for several threads.
+
+    Args:
+        shape: of one window, 1 to 3 sizes.
+        standardise: applied along channels (features) where given.
+
+    Raises:
+        InputError: on another shape, or a standardisation of another number of channels.
+
+    >>> Samples((3, 100))(np.ones((3, 100))).dtype
+    dtype('float32')
+    """
+
+    name = "samples"
+    size = None
+
+    def __init__(self, shape: tuple[int, ...] = (3, 100), standardise: Standardisation | None = None) -> None:
+        sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
+        if len(sizes) not in _LAYOUTS or not all(whole_number(size) and size >= 1 for size in sizes):
+            raise InputError(f"Expected a window's shape of 1 to 3 sizes, each at least 1, got {shape!r}.")
+        self._config = SamplesConfig(tuple(map(int, sizes)), standardise)
+        count = self._config.shape[self.feature_axis]
+        if standardise is not None and len(standardise.scale) != count:
+            given = len(standardise.scale)
+            raise InputError(f"Expected a standardisation of {count} channels for windows of {sizes}, got {given}.")
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Samples:
+        """Inverse of `config_to_json`; missing keys take their defaults.
+
+        Raises:
+            BundleError: on an unknown key or a value of the wrong type.
+            InputError: on a value out of range.
+        """
+        rest = dict(value)
+        standardise = rest.pop("standardise", None)
+        config = strict.from_json(SamplesConfig, rest, "the config of front end 'samples'")
+        return cls(config.shape, None if standardise is None else Standardisation.from_json(standardise))
+
+    @property
+    def config(self) -> SamplesConfig:
+        """Everything that decides the values."""
+        return self._config
+
+    @property
+    def output(self) -> TensorSpec:
+        """Spec "features" of one window: float32, layout "F", "CT" or "HWC"."""
+        return TensorSpec("features", "float32", self._config.shape, _LAYOUTS[len(self._config.shape)])
+
+    @property
+    def feature_axis(self) -> int:
+        """The axis of channels (features), from the end."""
+        return -2 if len(self._config.shape) == 2 else -1
+
+    @property
+    def standardise(self) -> Standardisation | None:
+        """The standardisation that `__call__` and `quantize` apply, None before it is fitted."""
+        return self._config.standardise
+
+    def __call__(self, window: np.ndarray) -> np.ndarray:
+        """Samples as the network takes them.
+
+        Args:
+            window: `shape` or (N, *shape), any integer or float dtype, finite.
+
+        Returns:
+            float32 of the same shape, standardised where `standardise` is set.
+
+        Raises:
+            InputError: on another shape or dtype, NaN or infinity.
+        """
+        samples, standardise = self.raw(window), self.standardise
+        return samples if standardise is None else standardise.apply(samples, self.feature_axis)
+
+    def raw(self, window: np.ndarray) -> np.ndarray:
+        """Samples before standardisation, otherwise as `__call__`."""
+        shape = self._config.shape
+        expected = f"Expected a window of shape {shape} or (N, {', '.join(map(str, shape))})"
+        if not isinstance(window, np.ndarray) or window.dtype.kind not in "fiu":
+            found = window.dtype if isinstance(window, np.ndarray) else type(window).__name__
+            raise InputError(f"{expected} of numbers, got {found}. Read .npz files with frontends.windows.load_windows.")
+        if window.shape[-len(shape) :] != shape or window.ndim > len(shape) + 1:
+            raise InputError(f"{expected}, got {window.shape}.")
+        samples = window.astype(np.float32)
+        if not np.isfinite(samples).all():
+            raise InputError("Expected a window of finite samples, got NaN or infinity. Check the sensor's reading.")
+        return samples
+
+    def quantize(self, window: np.ndarray, affine: Affine) -> np.ndarray:
+        """Samples standardised and quantized in one step, in the dtype of `affine`."""
+        samples, standardise = self.raw(window), self.standardise
+        return affine.quantize(samples) if standardise is None else standardise.quantize(samples, affine, self.feature_axis)
+
+    def with_standardisation(self, standardise: Standardisation | None) -> Samples:
+        """The same front end with another standardisation."""
+        return Samples(self._config.shape, standardise)
+
+    def config_to_json(self) -> dict[str, Any]:
+        """Every key of the config as JSON values; `from_json` gives the same front end back."""
+        standardise = self.standardise
+        plain = strict.to_json(replace(self._config, standardise=None))
+        return {**plain, "standardise": None if standardise is None else standardise.to_json()}

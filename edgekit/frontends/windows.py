@@ -1,0 +1,84 @@
+"""From an .npz file to windows of sensor samples: the only reader of them.
+
+The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class indices, with `labels` (classes,) naming them.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.errors import DataError
+
+__all__ = ["Windows", "is_windows_file", "load_windows"]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one file.
+
+    Attributes:
+        x: (N, ...) float32 samples, all finite.
+        y: (N,) int64 class indices, None where the file has none.
+        labels: class names by index, None where the file has none.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None
+    labels: tuple[str, ...] | None
+
+
+def is_windows_file(path: Path) -> bool:
+    """True for a file that is named like one."""
+    return path.suffix.lower() == ".npz"
+
+
+def load_windows(path: Path) -> Windows:
+    """Read and check a file.
+
+    Args:
+        path: an .npz file; objects (pickles) in it are refused.
+
+    Raises:
+        DataError: on a file that is missing or no .npz, lacks x, holds NaN or other than numbers, or whose y does not fit.
+    """
+    arrays = _arrays(path)
+    if "x" not in arrays:
+        found = ", ".join(sorted(arrays)) or "nothing"
+        raise DataError(f"Expected windows as array x in {path}, found {found}. Save them: np.savez(file, x=windows, y=classes).")
+    x = arrays["x"]
+    if x.ndim < 2 or x.dtype.kind not in "fiu" or not len(x):
+        raise DataError(f"Expected x of {path} as numbers of shape (windows, ...), got {x.dtype} of shape {x.shape}.")
+    x = x.astype(np.float32)
+    if not (finite := np.isfinite(x)).all():
+        bad = int((~finite.reshape(len(x), -1).all(axis=1)).sum())
+        raise DataError(f"Expected finite samples in {path}, {bad} of {len(x)} windows hold NaN or infinity. Remove them.")
+    labels = tuple(map(str, arrays["labels"])) if "labels" in arrays else None
+    return Windows(x, _classes(path, arrays.get("y"), len(x), labels), labels)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        if not path.exists():
+            raise DataError(f"Expected an .npz file at {path}, there is no such file.")
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"Expected an .npz file at {path}, it is no archive. Save it: np.savez(file, x=windows, y=classes).")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files if name in ("x", "y", "labels")}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"Expected an .npz file of plain arrays at {path}, it cannot be read: {reason:.120}") from error
+
+
+def _classes(path: Path, y: np.ndarray | None, count: int, labels: tuple[str, ...] | None) -> np.ndarray | None:
+    if y is None:
+        return None
+    if y.shape != (count,) or y.dtype.kind not in "iu":
+        raise DataError(f"Expected y of {path} as ({count},) class indices, one a window, got {y.dtype} of shape {y.shape}.")
+    if count and (y.min() < 0 or (labels is not None and y.max() >= len(labels))):
+        allowed = f"0 to {len(labels) - 1}" if labels is not None else "of 0 and more"
+        raise DataError(f"Expected classes {allowed} in y of {path}, got {y.min()} to {y.max()}.")
+    return y.astype(np.int64)

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.core.spec import Affine
+from edgekit.errors import BundleError, DataError, InputError
+from edgekit.frontends import Samples, Standardisation, create_frontend, frontend_to_json
+from edgekit.frontends.windows import load_windows
+
+pytestmark = pytest.mark.device
+
+
+@pytest.fixture
+def window(rng) -> np.ndarray:
+    return rng.normal(0, 2, (3, 100))
+
+
+def test_samples_pass_through_as_float32(window):
+    np.testing.assert_array_equal(Samples()(window), window.astype(np.float32))
+    np.testing.assert_array_equal(Samples()(np.ones((3, 100), np.int16)), np.ones((3, 100), np.float32))
+
+
+@pytest.mark.parametrize(("shape", "layout", "axis"), [((640,), "F", -1), ((3, 100), "CT", -2), ((49, 10, 1), "HWC", -1)])
+def test_every_shape_has_its_layout_and_its_axis_of_channels(shape, layout, axis):
+    front = Samples(shape)
+    assert (front.output.shape, front.output.layout, front.feature_axis) == (shape, layout, axis)
+
+
+def test_channels_are_standardised_each_by_its_own_scale_alone_or_in_a_batch(window):
+    front = Samples(standardise=Standardisation((1.0, 2.0, 0.5), (0.0, 1.0, -1.0), 4.0))
+    expected = np.clip(window * [[1.0], [2.0], [0.5]] + [[0.0], [1.0], [-1.0]], -4, 4)
+    np.testing.assert_allclose(front(window), expected, atol=1e-6)
+    np.testing.assert_array_equal(front(np.stack([window, window]))[1], front(window))
+
+
+def test_quantizing_in_one_step_is_quantizing_the_standardised_samples(window):
+    front = Samples(standardise=Standardisation((1.0, 2.0, 0.5), (0.0, 1.0, -1.0), 4.0))
+    affine = Affine(8 / 255, 0, "int8")
+    difference = front.quantize(window, affine).astype(int) - affine.quantize(front(window)).astype(int)
+    assert np.abs(difference).max() <= 1
+    assert (difference != 0).mean() < 0.01
+
+
+def test_the_config_survives_json():
+    front = Samples((6, 128), Standardisation((1.0,) * 6, (0.5,) * 6, 3.0))
+    entry = frontend_to_json(front)
+    assert create_frontend(entry["name"], entry["config"]).config == front.config
+
+
+@pytest.mark.parametrize("shape", [(), (0, 3), (1, 2, 3, 4), "3x100", (3, 2.5)])
+def test_shapes_that_are_none_are_refused(shape):
+    with pytest.raises((InputError, BundleError), match="Expected"):
+        create_frontend("samples", {"shape": shape})
+
+
+@pytest.mark.parametrize("bad", [np.zeros((3, 99)), np.zeros((1, 1, 3, 100)), np.array([["a"] * 100] * 3), [[0.0] * 100] * 3])
+def test_windows_of_another_shape_or_type_are_refused(bad):
+    with pytest.raises(InputError, match=r"Expected a window of shape \(3, 100\)"):
+        Samples()(bad)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_samples_that_are_not_finite_are_refused(window, value):
+    window[1, 7] = value
+    with pytest.raises(InputError, match="finite samples"):
+        Samples()(window)
+
+
+def test_a_standardisation_of_other_channels_is_refused():
+    with pytest.raises(InputError, match="standardisation of 3 channels"):
+        Samples(standardise=Standardisation((1.0,), (0.0,)))
+
+
+# --- the reader
+
+
+def test_a_file_of_windows_is_read_with_its_classes_and_labels(tmp_path, rng):
+    x, y = rng.random((5, 3, 100)), np.array([0, 1, 1, 0, 1])
+    np.savez(tmp_path / "w.npz", x=x, y=y, labels=np.array(["still", "moving"]), subject=y)
+    windows = load_windows(tmp_path / "w.npz")
+    np.testing.assert_array_equal(windows.x, x.astype(np.float32))
+    np.testing.assert_array_equal(windows.y, y)
+    assert windows.labels == ("still", "moving")
+
+
+def test_real_windows_are_read(shared):
+    windows = load_windows(shared / "data/wisdm_watch6/test.npz")
+    assert windows.x.shape == (1296, 3, 100)
+    assert windows.labels is not None
+    assert set(windows.y) == set(range(6))
+
+
+BAD = {
+    "no x": ({"windows": np.zeros((2, 3))}, "Expected windows as array x"),
+    "one axis": ({"x": np.zeros(3)}, "Expected x of"),
+    "words": ({"x": np.array([["a"]])}, "Expected x of"),
+    "empty": ({"x": np.zeros((0, 3))}, "Expected x of"),
+    "NaN": ({"x": np.array([[1.0], [np.nan]])}, "1 of 2 windows hold NaN"),
+    "short y": ({"x": np.zeros((2, 3)), "y": np.array([1])}, r"Expected y of .* as \(2,\) class indices"),
+    "float y": ({"x": np.zeros((2, 3)), "y": np.array([1.0, 2.0])}, "class indices"),
+    "y beyond the labels": ({"x": np.zeros((2, 3)), "y": np.array([0, 1]), "labels": np.array(["a"])}, "Expected classes 0 to 0"),
+    "objects": ({"x": np.array([[None]], dtype=object)}, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_files_that_hold_no_windows_are_refused_in_one_line(tmp_path, case):
+    arrays, message = BAD[case]
+    np.savez(tmp_path / "w.npz", **arrays)
+    with pytest.raises(DataError, match=message) as caught:
+        load_windows(tmp_path / "w.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_missing_or_no_archive_are_refused(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        load_windows(tmp_path / "none.npz")
+    (tmp_path / "text.npz").write_text("not an archive")
+    with pytest.raises(DataError, match="no archive"):
+        load_windows(tmp_path / "text.npz")
+    np.save(tmp_path / "bare.npy", np.zeros((2, 3)))
+    (tmp_path / "bare.npy").rename(tmp_path / "bare.npz")
+    with pytest.raises(DataError, match="no archive"):
+        load_windows(tmp_path / "bare.npz")
