@@ -6,7 +6,6 @@ accuracy where bandwidth is scarce. So the bytes stand beside those of the resiz
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bench.images import sample_of
 from edgekit.bench.transmit import choose_packing, jpeg_bytes, png_bytes, share_of_zeros
 from edgekit.errors import MissingExtraError
 from edgekit.frontends.base import FrontEnd, image_size
@@ -69,7 +69,7 @@ def measure_frontends(
         ImageError: when an image cannot be decoded.
         InputError: for a front end that takes no images.
     """
-    chosen = random.Random(seed).sample(list(paths), min(samples, len(paths)))
+    chosen = sample_of(paths, samples, seed)
     originals = _originals(chosen, {image_size(frontend) for frontend in frontends}, advance)
     rows = []
     for frontend in frontends:
