@@ -6,14 +6,13 @@ import sys
 import numpy as np
 import pytest
 
+from edgekit.core.optional import has_module
 from edgekit.frontends.sift import Sift, near
 from tests.frontends.sparse import GOLDEN, noise, photographs, pixels
 
 pytestmark = pytest.mark.device
 
-needs_opencv = pytest.mark.skipif(
-    "not __import__('edgekit.core.optional', fromlist=['x']).has_module('cv2')", reason="needs OpenCV"
-)
+needs_opencv = pytest.mark.skipif(not has_module("cv2"), reason="OpenCV finds the keypoints")
 
 
 def keypoints(image: np.ndarray) -> np.ndarray:
