@@ -1,8 +1,9 @@
 """What a front end costs for one image: arithmetic, by a formula that each states, and work space, measured.
 
-A front end says its arithmetic as `macs`, in multiply-accumulates: a multiplication and the addition that takes its result
-count one together; an addition, comparison, choice, square root or table look-up of its own counts one as well. Copies, changes
-of dtype, decoding and resizing are not counted. So the number stands beside the MACs of a network; it is no latency.
+A front end says its arithmetic as `macs`: one for each multiplication with its addition in a matrix product or a filter, and one
+for each element of every other array operation that computes (sum, product, comparison, choice, root, look-up); 2.5 n log2(n) for
+a Fourier transform of n complex values and half of it for real ones. Copies, changes of dtype, decoding and resizing are not
+counted. So the number stands beside the MACs of a network; it is no latency.
 """
 
 from __future__ import annotations

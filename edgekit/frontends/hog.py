@@ -74,12 +74,12 @@ class Hog(ImageFeatures[HogConfig]):
     def macs(self) -> int:
         """Multiply-accumulates of one image, as `edgekit.frontends.cost` counts them.
 
-        Per pixel 15 for three gradients (two differences, two squares, one number of both), 6 to choose among them, 4 for root,
-        look-up and histogram; per pixel of a whole cell 9 for the strokes.
+        Per pixel 21 for three gradients (two differences, three for the squared length, two for one number of both) and 6 to
+        choose among them; per pixel of a whole cell 5 for root, look-up and histogram and 9 for the strokes.
         """
         height, width = self.size
         whole = (height // _CELL) * (width // _CELL) * _CELL**2
-        return 25 * height * width + _ORIENTATIONS * whole
+        return 27 * height * width + (5 + _ORIENTATIONS) * whole
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         features = np.zeros((len(images), *self.output.shape), np.float32)

@@ -123,9 +123,9 @@ class Pixels:
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one image: one a value, and three a pixel for grey."""
+        """Multiply-accumulates of one image: scale and offset of every value, and three a pixel for grey."""
         height, width = self.size
-        return height * width * (4 if self._config.channels == "grey" else 3)
+        return height * width * (5 if self._config.channels == "grey" else 6)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Scaled pixels.

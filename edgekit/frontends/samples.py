@@ -92,6 +92,11 @@ class Samples:
         """The standardisation that `__call__` and `quantize` apply, None before it is fitted."""
         return self._config.standardise
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one window: none before it is standardised."""
+        return 0
+
     def __call__(self, window: np.ndarray) -> np.ndarray:
         """Samples as the network takes them.
 

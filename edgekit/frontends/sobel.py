@@ -144,7 +144,7 @@ class Sobel(_EdgeMap):
 
     name = "sobel"
     config_type = SobelConfig
-    _macs_per_value = 4 + 2 + 1 + 1  # sums and differences, squares, scale and offset, root
+    _macs_per_value = 4 + 3 + 3  # sums and differences, energy; scale, offset, root
 
     def __init__(self, size: tuple[int, int] = (64, 64), standardise: Standardisation | None = None) -> None:
         super().__init__(SobelConfig(check_size(size), standardise))
@@ -189,7 +189,7 @@ class SobelBinary(_Thresholded):
 
     name = "sobel-binary"
     config_type = EdgeConfig
-    _macs_per_value = 4 + 2 + 1  # sums and differences, squares, comparison
+    _macs_per_value = 4 + 3 + 1  # sums and differences, energy; comparison
 
     def _write(self, planes: np.ndarray, out: np.ndarray) -> None:
         np.greater(edge_energy(planes), _energy_at(self.config.threshold), out=out)
@@ -209,7 +209,7 @@ class SobelMasked(_Thresholded):
 
     name = "sobel-masked"
     config_type = EdgeConfig
-    _macs_per_value = 4 + 2 + 1 + 1 + 2  # as Sobel; comparison, mask
+    _macs_per_value = 4 + 3 + 3 + 2  # as Sobel; comparison, mask
 
     def _write(self, planes: np.ndarray, out: np.ndarray) -> None:
         energy = edge_energy(planes)
@@ -233,7 +233,7 @@ class ColourEdges(_Thresholded):
 
     name = "colour-edges"
     config_type = ColourEdgesConfig
-    _macs_per_value = 4 + 2 + 1 + 1 + 1 + 2  # as Sobel; mean and comparison; scale, mask
+    _macs_per_value = 4 + 3 + 3 + 1 + 2  # as Sobel; two sums and a comparison a pixel; scale, mask
 
     def _write(self, planes: np.ndarray, out: np.ndarray) -> None:
         _activations(edge_energy(planes), out)

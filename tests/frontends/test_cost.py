@@ -56,14 +56,14 @@ def test_features_alone_are_a_lower_bound_of_the_work_space():
 
 
 def test_macs_are_what_the_formulas_say():
-    # 4 sums and differences, 2 squares, 1 comparison for each of the 3 x 10 x 20 values
-    assert SobelBinary((10, 20)).macs == 7 * 600
-    # and scale and root in place of the comparison
-    assert Sobel((10, 20)).macs == 8 * 600
-    # 25 a pixel; nine strokes for each of the 8 x 16 pixels in whole cells
-    assert Hog((10, 20)).macs == 25 * 200 + 9 * 128
-    assert Pixels((10, 20)).macs == 600
-    assert Pixels((10, 20), channels="grey").macs == 800
+    # 4 sums and differences, 3 for the sum of two squares, 1 comparison for each of the 3 x 10 x 20 values
+    assert SobelBinary((10, 20)).macs == 8 * 600
+    # and scale, offset and root in place of the comparison
+    assert Sobel((10, 20)).macs == 10 * 600
+    # 27 a pixel; histogram and nine strokes for each of the 8 x 16 pixels in whole cells
+    assert Hog((10, 20)).macs == 27 * 200 + 14 * 128
+    assert Pixels((10, 20)).macs == 1200
+    assert Pixels((10, 20), channels="grey").macs == 1000
 
 
 def test_a_blur_of_the_scale_space_takes_most_of_sifts_arithmetic():
