@@ -27,10 +27,10 @@ def runtime(request) -> str:
 def test_packed_classifiers_keep_the_reference_accuracy(shared, tmp_path, runtime, name):
     outcome = run_case(name, shared / "data/mlperf_tiny", runtime, tmp_path, EVERY[name])
     assert outcome.n >= 25
-    # Of a few dozen samples one flip may be more than 2 points: there, one flip is allowed.
-    allowed = max(1 / outcome.n, 0.04)
-    assert outcome.flips <= allowed
-    assert abs(outcome.accuracy - outcome.reference_accuracy) <= max(1 / outcome.n, 0.02)
+    # Of a few dozen samples one flip is more than 2 points: there, one is allowed.
+    one = 1 / outcome.n + 1e-9
+    assert outcome.flips <= max(one, 0.04)
+    assert abs(outcome.accuracy - outcome.reference_accuracy) <= max(one, 0.02)
 
 
 def test_the_packed_autoencoder_reconstructs_as_the_reference(shared, tmp_path, runtime):

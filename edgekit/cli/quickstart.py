@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.common import Json, boundary, print_json, progress_bar
+from edgekit.cli.common import Json, boundary, print_json, print_table, progress_bar
 from edgekit.cli.evaluate import show_results
 from edgekit.cli.export import show_artifacts
 from edgekit.core.strict import to_json
@@ -22,10 +22,11 @@ def quickstart(
     seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
     json: Json = False,
 ) -> None:
-    """Train, export, verify and evaluate on scikit-learn's digits, and write a report: a few minutes on two cores.
+    """Train, export, verify, evaluate and bench on scikit-learn's digits, and write a report: a few minutes on two cores.
 
     Example: edgekit quickstart --out first-try
     """
+    from edgekit.bench.report import HEADER, table
     from edgekit.workflows.quickstart import quickstart as run_quickstart
 
     folder = out or _free_folder()
@@ -41,6 +42,7 @@ def quickstart(
                 "train": {**result.training, "run": str(folder / "run")},
                 "artifacts": [to_json(artifact) for artifact in result.manifest.artifacts],
                 "evaluate": result.evaluation,
+                "bench": result.bench,
                 "int8_accuracy": result.int8_accuracy,
                 "logistic_regression_accuracy": result.baseline_accuracy,
             }
@@ -49,6 +51,8 @@ def quickstart(
     show_artifacts(bundle, result.manifest)
     typer.echo("")
     show_results(result.evaluation)
+    typer.echo("")
+    print_table(HEADER, table(result.bench["runs"]))
     typer.echo(f"\nlogistic regression on the pixels: {100 * result.baseline_accuracy:.2f} %")
     typer.echo(f"int8 TFLite:                       {100 * result.int8_accuracy:.2f} %\n")
     typer.echo(f"bundle: {bundle}\nreport: {report}\nnext:   edgekit predict {bundle} {folder}/digits/test/7")

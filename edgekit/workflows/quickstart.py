@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.bench.plan import SMOKE, candidates_of
+from edgekit.bench.run import bench_bundle
 from edgekit.core.bundle import Bundle
 from edgekit.core.files import fresh_folder, write_file
 from edgekit.core.manifest import Manifest
@@ -32,6 +34,7 @@ class Quickstart:
         training: the document of `edgekit train --json`.
         manifest: of the bundle.
         evaluation: the document of `edgekit evaluate --json`.
+        bench: the document of `edgekit bench --smoke --json` on test images.
         int8_accuracy: of the int8 TFLite file on the test images, 0 to 1.
         baseline_accuracy: of logistic regression on the pixels, on the same test images.
     """
@@ -39,12 +42,13 @@ class Quickstart:
     training: dict[str, Any]
     manifest: Manifest
     evaluation: dict[str, Any]
+    bench: dict[str, Any]
     int8_accuracy: float
     baseline_accuracy: float
 
 
 def quickstart(out: Path, progress: Progress, seed: int = 0) -> Quickstart:
-    """Train, export, verify, evaluate, report; everything lands in `out`: digits/, run/, digits.bundle/, report.html.
+    """Train, export, verify, evaluate, bench, report; everything lands in `out`: digits/, run/, digits.bundle/, report.html.
 
     Args:
         out: a new folder.
@@ -62,8 +66,9 @@ def quickstart(out: Path, progress: Progress, seed: int = 0) -> Quickstart:
         manifest = export_run(run, bundle, progress)
         _verify(bundle)
         evaluation = evaluate(bundle, data, progress)
+        bench = _bench(bundle, data / "test", progress)
         int8 = min(row["accuracy"] for row in evaluation["results"] if row["format"] == "tflite" and row["precision"] == "int8")
-        result = Quickstart(training, manifest, evaluation, int8, logistic_regression_accuracy(data))
+        result = Quickstart(training, manifest, evaluation, bench, int8, logistic_regression_accuracy(data))
         write_file(out / "report.html", _report(result, run).encode("utf-8"))
     return result
 
@@ -93,6 +98,13 @@ def _verify(bundle: Path) -> None:
         raise GateError(f"Expected every artifact to reproduce its golden vectors, these do not: {names}.")
 
 
+def _bench(path: Path, images: Path, progress: Progress) -> dict[str, Any]:
+    bundle = Bundle.open(path)
+    candidates = candidates_of(bundle)
+    progress.start("bench", len(candidates) * (1 + SMOKE.windows))
+    return bench_bundle(bundle, candidates, SMOKE, sorted(images.glob("*/*.png")), progress.advance)
+
+
 def _report(result: Quickstart, run: Path) -> str:
     sizes = {artifact.file: artifact.bytes for artifact in result.manifest.artifacts}
     tiles = [
@@ -102,6 +114,6 @@ def _report(result: Quickstart, run: Path) -> str:
         ("artifacts verified", str(len(sizes))),
     ]
     lead = (
-        f"{result.manifest.model} on scikit-learn's handwritten digits: trained, exported, verified on every installed runtime."
+        f"{result.manifest.model} on scikit-learn's handwritten digits: trained, exported, verified and measured on every installed runtime."
     )
-    return html_report("Digits, from photographs to int8", lead, tiles, run, result.manifest, result.evaluation)
+    return html_report("Digits, from photographs to int8", lead, tiles, run, result.manifest, result.evaluation, result.bench)

@@ -1,4 +1,4 @@
-"""One HTML page of a run and its bundle: training curves, confusion matrix, the artifacts' table. No external assets."""
+"""One HTML page of a run and its bundle: the artifacts, their latency, training curves, confusion matrix. No external assets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from edgekit.bench.report import HEADER, table
 from edgekit.core.manifest import Manifest, Parity
 from edgekit.core.optional import require
 
@@ -18,7 +19,13 @@ _INK, _TRAIN, _VALIDATION = "#1a1f24", "#8a96a3", "#0b6bcb"
 
 
 def html_report(
-    title: str, lead: str, tiles: Sequence[tuple[str, str]], run: Path, manifest: Manifest, evaluation: dict[str, Any]
+    title: str,
+    lead: str,
+    tiles: Sequence[tuple[str, str]],
+    run: Path,
+    manifest: Manifest,
+    evaluation: dict[str, Any],
+    bench: dict[str, Any],
 ) -> str:
     """The page as text.
 
@@ -29,6 +36,7 @@ def html_report(
         run: the run folder, for its curves.csv.
         manifest: of the bundle.
         evaluation: the document of `edgekit evaluate --json` for the bundle.
+        bench: the document of `edgekit bench --json` for the bundle.
     """
     jinja2 = require("jinja2", "train", "Jinja2")
     template = files("edgekit.workflows").joinpath("report.html.j2").read_text(encoding="utf-8")
@@ -42,6 +50,10 @@ def html_report(
         parity_images=max(parity.n for artifact in manifest.artifacts for parity in artifact.parity),
         test_images=evaluation["n"],
         artifacts=_rows(manifest, evaluation["results"]),
+        latency_header=HEADER,
+        latency=table(bench["runs"]),
+        machine=bench["device"]["cpu"] or bench["device"]["machine"],
+        warnings=bench["warnings"],
         curves=jinja2.utils.markupsafe.Markup(_plot_curves(epochs)),
         curves_caption=f"Loss and accuracy over {len(epochs['epoch'])} epochs.",
         confusion=jinja2.utils.markupsafe.Markup(_plot_confusion(chosen["confusion"], evaluation["labels"])),

@@ -16,7 +16,7 @@ BOUND = 2e-7
 
 def kornia_sobel(image: np.ndarray) -> np.ndarray:
     kornia = pytest.importorskip("kornia", reason="kornia is the oracle for Sobel's filter")
-    torch = pytest.importorskip("torch", reason="kornia runs on torch")
+    torch = pytest.importorskip("torch", reason="kornia is the oracle, it runs on torch")
     return kornia.filters.sobel(torch.from_numpy(pixels(image))[None])[0].numpy()
 
 

@@ -27,7 +27,10 @@ SITE = f"usr/local/lib/python{PYTHON}/dist-packages"
 #: Folder in the root with numpy 1 and tflite-runtime.
 NUMPY1 = "opt/numpy1"
 
-PACKAGES = ("python3-minimal:arm64", "libpython3-stdlib:arm64", "libstdc++6:arm64", "zlib1g:arm64", "qemu-user:amd64")
+PACKAGES = (
+    *("python3-minimal:arm64", "libpython3-stdlib:arm64", f"python{PYTHON}-venv:arm64"),
+    *("libstdc++6:arm64", "zlib1g:arm64", "qemu-user:amd64"),
+)
 PIP_TARGET = [
     *("--implementation", "cp", "--python-version", PYTHON, "--only-binary=:all:"),
     *(f"--platform=manylinux{tag}_aarch64" for tag in ("_2_36", "_2_34", "_2_28", "_2_27", "_2_17", "2014")),
@@ -48,9 +51,12 @@ CORES = {
 #: sys.executable inside: a script of this machine, so that a subprocess of it is emulated too.
 WRAPPER = """#!/bin/sh
 # Python on an emulated Cortex-$EDGEKIT_ARM_CORE; EDGEKIT_ARM_PATH goes before the wheels, EDGEKIT_ARM_PLUGIN to qemu.
-here=$(dirname "$0")
+# A virtual environment's python is a link to this: it sees its own packages alone.
+here=$(dirname "$(readlink -f "$0")")
 core=$here/cores/${{EDGEKIT_ARM_CORE:-a72}}
-export PYTHONHOME="$core/usr" PYTHONPATH="${{EDGEKIT_ARM_PATH:+$EDGEKIT_ARM_PATH:}}$core/{site}" QEMU_LD_PREFIX="$core"
+wheels=:$core/{site}
+[ ! -L "$0" ] || wheels=
+export PYTHONHOME="$core/usr" PYTHONPATH="${{EDGEKIT_ARM_PATH:-}}$wheels" QEMU_LD_PREFIX="$core"
 exec "$here/qemu/lib64/ld-linux-x86-64.so.2" \\
   --library-path "$here/qemu/lib/x86_64-linux-gnu:$here/qemu/usr/lib/x86_64-linux-gnu" \\
   "$here/qemu/usr/bin/qemu-aarch64" -cpu "cortex-${{EDGEKIT_ARM_CORE:-a72}}" \\
@@ -102,7 +108,8 @@ def _check_machine() -> None:
 
 
 def _build(folder: Path) -> None:
-    for package in download(folder / "apt", PACKAGES):
+    # arm64 as the native one: packages for all architectures are the board's then, and python3-venv needs two of them.
+    for package in download(folder / "apt", PACKAGES, native="arm64"):
         part = "qemu" if package.name.endswith("_amd64.deb") else "root"
         _run(["dpkg", "-x", package, folder / part])
     shutil.rmtree(folder / "apt")
@@ -124,13 +131,13 @@ def _build(folder: Path) -> None:
     _run([wrapper, "-c", "import numpy, onnxruntime, PIL.Image, ai_edge_litert.interpreter"])
 
 
-def download(state: Path, packages: tuple[str, ...]) -> list[Path]:
+def download(state: Path, packages: tuple[str, ...], native: str = "amd64") -> list[Path]:
     """The .deb files of packages and of all they depend on, by an apt that knows of nothing installed; its state in `state`."""
     for name in ("lists/partial", "archives/partial"):
         (state / name).mkdir(parents=True)
     (state / "status").touch()
     options = {
-        "APT::Architecture": "amd64",
+        "APT::Architecture": native,
         "APT::Architectures": "amd64,arm64",
         "APT::Install-Recommends": "false",
         "APT::Sandbox::User": "root",

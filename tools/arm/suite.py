@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from offline import install_offline
 from root import CORES, HERE, NUMPY1, ArmError, ensure_root
 
 REPO = HERE.parents[1]
@@ -89,6 +90,19 @@ def run(row: Row, board: Path, wheel: Path, folder: Path) -> bool:
     return ok
 
 
+def try_installing(board: Path, wheel: Path, folder: Path) -> bool:
+    """Whether install.sh of a wheelhouse works on the board. Prints its line of the table."""
+    start = time.monotonic()
+    work = folder / "install"
+    work.mkdir()
+    wrong = install_offline(board, wheel, work)
+    if wrong:
+        print(f"----- install.sh\n{wrong}", flush=True)
+    line = TABLE.format("a72, install", int(not wrong), int(bool(wrong)), 0, f"{time.monotonic() - start:.0f}")
+    print(f"{line}   FAILED" if wrong else line, flush=True)
+    return not wrong
+
+
 def install(wheel: Path, folder: Path) -> Path:
     """A folder in `folder` with the wheel installed, without its dependencies."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -109,7 +123,8 @@ def main(wheel: Path) -> int:
         installed = install(wheel, folder)
         print(TABLE.format("cortex", "passed", "failed", "skipped", "seconds"), flush=True)
         with ThreadPoolExecutor(2) as pool:
-            results = list(pool.map(lambda row: run(row, board, installed, folder), ROWS))
+            offline = pool.submit(try_installing, board, wheel.resolve(), folder)
+            results = [*pool.map(lambda row: run(row, board, installed, folder), ROWS), offline.result()]
     print(
         f"board ready in {ready - start:.0f} s, all in {time.monotonic() - start:.0f} s (emulated: no measure of a board's speed)"
     )
