@@ -113,7 +113,5 @@ def _report(result: Quickstart, run: Path) -> str:
         ("int8 TFLite file", f"{sizes['model.int8.tflite']:,} bytes"),
         ("artifacts verified", str(len(sizes))),
     ]
-    lead = (
-        f"{result.manifest.model} on scikit-learn's handwritten digits: trained, exported, verified and measured on every installed runtime."
-    )
+    lead = f"{result.manifest.model} on scikit-learn's handwritten digits: trained, exported and measured on every runtime."
     return html_report("Digits, from photographs to int8", lead, tiles, run, result.manifest, result.evaluation, result.bench)
