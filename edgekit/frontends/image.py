@@ -16,6 +16,7 @@ import numpy as np
 
 from edgekit.errors import ImageError, InputError
 from edgekit.frontends.area import resize_area
+from edgekit.frontends.jpeg import decode_scaled, scale_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -55,13 +56,15 @@ _DECODER_ERRORS = (
 _WARNINGS_LOCK = threading.Lock()
 
 
-def decode(source: str | Path | bytes | Image | np.ndarray) -> np.ndarray:
+def decode(source: str | Path | bytes | Image | np.ndarray, at_least: tuple[int, int] | None = None) -> np.ndarray:
     """Decode an image, upright (EXIF orientation applied) and in RGB.
 
     Transparent pixels are laid over white, 16-bit grey is scaled to 8 bits, CMYK, palette and grey images become RGB.
 
     Args:
         source: a file's path, a file's bytes, a PIL image, or an (H, W, 3) uint8 RGB array, which passes through.
+        at_least: (height, width) in pixels: a JPEG may come at 1 / 2, 1 / 4 or 1 / 8 of its size, the smallest that is no smaller
+            than this on either side. None: at its own size, as a PIL image always is.
 
     Returns:
         (H, W, 3) uint8, levels 0 to 255.
@@ -75,11 +78,11 @@ def decode(source: str | Path | bytes | Image | np.ndarray) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return _checked_pixels(source)
     if isinstance(source, Image.Image):
-        return _guarded(source, "the PIL image")
+        return _guarded(source, "the PIL image", None, at_least)
     if isinstance(source, bytes | bytearray | memoryview):
-        return _decode_bytes(bytes(source), "the image bytes")
+        return _decode_bytes(bytes(source), "the image bytes", at_least)
     if isinstance(source, str | Path):
-        return _decode_bytes(_read(Path(source)), str(source))
+        return _decode_bytes(_read(Path(source)), str(source), at_least)
     raise InputError(f"Expected an image as path, bytes, PIL image or (H, W, 3) uint8 array, got {type(source).__name__}.")
 
 
@@ -121,7 +124,7 @@ def _read(path: Path) -> bytes:
         raise ImageError(f"Expected an image at {path}, it cannot be read: {reason}.") from error
 
 
-def _decode_bytes(content: bytes, name: str) -> np.ndarray:
+def _decode_bytes(content: bytes, name: str, at_least: tuple[int, int] | None) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
     if not content:
@@ -136,10 +139,10 @@ def _decode_bytes(content: bytes, name: str) -> np.ndarray:
     except _DECODER_ERRORS as error:
         raise _damaged(name, error) from error
     with image:
-        return _guarded(image, name)
+        return _guarded(image, name, content, at_least)
 
 
-def _guarded(image: Image, name: str) -> np.ndarray:
+def _guarded(image: Image, name: str, content: bytes | None, at_least: tuple[int, int] | None) -> np.ndarray:
     """Pixels of an opened image; whatever a decoder raises becomes an ImageError."""
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
@@ -147,10 +150,21 @@ def _guarded(image: Image, name: str) -> np.ndarray:
         raise ImageError(f"Expected an image in {name}, it has no pixels ({image.width} x {image.height}).")
     try:
         orientation = _orientation(image)
-        image.load()
-        return _upright(_to_rgb(image, name), orientation)
+        pixels = _jpeg_pixels(image, content, at_least, orientation) if image.format == "JPEG" else None
+        if pixels is None:
+            image.load()
+            pixels = _to_rgb(image, name)
+        return _upright(pixels, orientation)
     except _DECODER_ERRORS as error:
         raise _damaged(name, error) from error
+
+
+def _jpeg_pixels(image: Image, content: bytes | None, at_least: tuple[int, int] | None, orientation: int) -> np.ndarray | None:
+    """Pixels as stored of a JPEG that need no converting; None where Pillow's own road is to be taken."""
+    if at_least is None:
+        return decode_scaled(image, content, 1)
+    wanted = at_least if orientation < 5 else at_least[::-1]
+    return decode_scaled(image, content, scale_for((image.height, image.width), wanted))
 
 
 def _to_rgb(image: Image, name: str) -> np.ndarray:
