@@ -72,7 +72,7 @@ def test_importing_the_package_loads_no_engine_and_no_image_library():
         (
             "edgekit.frontends",
             [
-                *("ColourEdges", "FRONTENDS", "FrontEnd", "Hog", "Pixels", "Samples", "Sift", "Signature", "Sobel"),
+                *("ColourEdges", "FRONTENDS", "FrontEnd", "Hog", "LogSignature", "Pixels", "Samples", "Sift", "Signature", "Sobel"),
                 *("SobelBinary", "SobelMasked", "Standardisation", "create_frontend", "frontend_to_json"),
             ],
         ),

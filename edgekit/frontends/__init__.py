@@ -13,6 +13,7 @@ from edgekit.frontends.standardise import Standardisation
 
 if TYPE_CHECKING:
     from edgekit.frontends.hog import Hog
+    from edgekit.frontends.logsignature import LogSignature
     from edgekit.frontends.pixels import Pixels
     from edgekit.frontends.samples import Samples
     from edgekit.frontends.sift import Sift
@@ -24,6 +25,7 @@ __all__ = [
     "FRONTENDS",
     "FrontEnd",
     "Hog",
+    "LogSignature",
     "Pixels",
     "Samples",
     "Sift",
@@ -40,6 +42,7 @@ __all__ = [
 _LAZY = {
     "ColourEdges": "edgekit.frontends.sobel",
     "Hog": "edgekit.frontends.hog",
+    "LogSignature": "edgekit.frontends.logsignature",
     "Pixels": "edgekit.frontends.pixels",
     "Samples": "edgekit.frontends.samples",
     "Sift": "edgekit.frontends.sift",

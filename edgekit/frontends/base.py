@@ -17,6 +17,7 @@ __all__ = ["FRONTENDS", "FrontEnd", "create_frontend", "frontend_to_json", "imag
 FRONTENDS = Registry(
     "front end",
     {
+        "logsignature": "edgekit.frontends.logsignature:LogSignature",
         "pixels": "edgekit.frontends.pixels:Pixels",
         "samples": "edgekit.frontends.samples:Samples",
         "signature": "edgekit.frontends.signature:Signature",

@@ -3,6 +3,13 @@
 A path is kept in units in which its points are exact in float32: pixel levels (0 to 255) and time steps (0, 1, 2, ...), moved so
 that it starts at the origin, which leaves its signature as it is. `channel_scale` gives the size of one unit, so that a colour
 runs over [0, 1] per 255 levels and time from 0 to 1 over the row; level k of the signature is scaled by k of them.
+
+With g the grey level (ITU-R BT.601) of each of a row's W pixels, the path "lead-lag" has two channels and 2 W - 1 points,
+
+    (g_0, g_0), (g_1, g_0), (g_1, g_1), (g_2, g_1), ..., (g_{W-1}, g_{W-1})
+
+(Chevyrev & Kormilitzin 2016, "A primer on the signature method in machine learning"). Its area is the sum of the squared steps:
+it sees texture where the signature of the grey level alone sees a row's two ends.
 """
 
 from __future__ import annotations
@@ -23,41 +30,41 @@ _LUMA_UNIT = 1024.0 / 255_000
 
 @dataclass(frozen=True)
 class PathKind:
-    """What a pixel becomes.
+    """What a row of pixels becomes.
 
     Attributes:
-        colours: (N, H, W, 3) uint8 to write into (colour channels, N, H, W) float.
+        write: (N, H, W, 3) uint8 to write into (channels, N, H, points) float, in units, not yet from the origin.
         units: size of one unit of each colour channel.
         time: whether a last channel counts the steps.
+        repeats: a row of W pixels has repeats * (W - 1) + 1 points.
     """
 
-    colours: Callable[[np.ndarray, np.ndarray], None]
+    write: Callable[[np.ndarray, np.ndarray], None]
     units: tuple[float, ...]
-    time: bool
+    time: bool = False
+    repeats: int = 1
 
     @property
     def channels(self) -> int:
         """Number of channels of the path."""
         return len(self.units) + self.time
 
-    def points(self, images: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """The paths of all rows, from the origin, in units.
+    def length(self, width: int) -> int:
+        """Number of points of the path of a row of `width` pixels."""
+        return self.repeats * (width - 1) + 1
+
+    def into(self, images: np.ndarray, points: np.ndarray) -> None:
+        """Write the paths of all rows, from the origin, in units.
 
         Args:
-            images: (N, H, W, 3) uint8.
-            dtype: float32 or float64.
-
-        Returns:
-            (channels, N * H, W) of `dtype`, contiguous.
+            images: (N, H, W, 3) uint8, any memory layout.
+            points: (channels, N, H, length(W)) float32 or float64 to write into.
         """
-        count, height, width = images.shape[:3]
-        points = np.empty((self.channels, count, height, width), dtype)
         colours = points[: len(self.units)]
-        self.colours(images, colours)
+        self.write(images, colours)
         colours -= colours[..., :1].copy()
         if self.time:
-            points[-1] = np.arange(width)
-        return points.reshape(self.channels, count * height, width)
+            points[-1] = np.arange(images.shape[2])
 
     def channel_scale(self, width: int) -> np.ndarray:
         """(channels,) float64: the size of one unit of each channel for rows of `width` pixels."""
@@ -66,18 +73,30 @@ class PathKind:
 
 
 def _rgb(images: np.ndarray, out: np.ndarray) -> None:
-    out[...] = np.moveaxis(images, -1, 0)
+    np.copyto(out, images.transpose(3, 0, 1, 2))
 
 
 def _grey(images: np.ndarray, out: np.ndarray) -> None:
-    red, green, blue = np.moveaxis(images, -1, 0).astype(out.dtype)
+    red, green, blue = (images[..., channel].astype(out.dtype) for channel in range(3))
     out[0] = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
 
 
+def _lead_lag(images: np.ndarray, out: np.ndarray) -> None:
+    """Points 2 t are (g_t, g_t), points 2 t + 1 are (g_{t+1}, g_t): the lead moves first, the lag follows."""
+    lead, lag = out[:1], out[1:]
+    _grey(images, lead[..., ::2])
+    lead[..., 1::2] = lead[..., 2::2]
+    lag[..., ::2] = lead[..., ::2]
+    lag[..., 1::2] = lead[..., :-1:2]
+
+
+_COLOUR_UNITS = (1 / 255, 1 / 255, 1 / 255)
+
 PATHS: dict[str, PathKind] = {
-    "rgb": PathKind(_rgb, (1 / 255, 1 / 255, 1 / 255), time=False),
-    "rgb+time": PathKind(_rgb, (1 / 255, 1 / 255, 1 / 255), time=True),
+    "rgb": PathKind(_rgb, _COLOUR_UNITS),
+    "rgb+time": PathKind(_rgb, _COLOUR_UNITS, time=True),
     "grey+time": PathKind(_grey, (_LUMA_UNIT,), time=True),
+    "lead-lag": PathKind(_lead_lag, (_LUMA_UNIT, _LUMA_UNIT), repeats=2),
 }
 
 

@@ -1,117 +1,190 @@
-"""Signatures of depth 3 and more, split at the (N - 2)-th letter: the short sums on both sides meet in one matrix product.
+"""Signatures of any number of channels and any depth, split at one letter: short sums on both sides meet in a matrix product.
 
-Every word of level N has a letter with a = N - 3 letters before it and two after it. With the time of that letter set apart
-(Chen's identity at every time at once),
+Every word of N letters has a letter with a = N - 1 - b letters before it and b = (N - 1) // 2 after it. With the time of that
+letter set apart (Chen's identity at every time at once),
 
-    S_N = sum_t integral_0^1 S_a(t + s) (x) dx_t (x) R_2(t + s) ds
+    S_N = sum_t integral_0^1 S_a(t + s) (x) dx_t (x) R_b(t + s) ds
 
 where S is the signature of the path up to t + s and R that of the path after it. The integrand is a polynomial in s of degree
-a + 2, so a Gauss-Legendre rule of (N + 1) // 2 nodes is exact, and per node the sum over time is a matrix product. With R_0 = 1,
-R_1 and R_2 side by side it gives levels N - 2, N - 1 and N. Only levels up to a, and level 2 of what follows, are ever summed
-over time; the recursion sums up to N - 1.
+a + b, so a Gauss-Legendre rule of (N + 1) // 2 nodes is exact, and per node the sum over time is a matrix product. With dx,
+dx (x) R_1, ..., dx (x) R_b side by side it gives levels a + 1 to N. Only levels 2 to a are ever summed over time, each the
+running sum of its increments (Chen's identity over one step), and what follows comes from them:
+
+    S_k(t + s) = ((s dx / k + S_1) (x) s dx / (k - 1) + S_2) (x) ... + S_k,        R_1(t + s) = X - x - s dx,
+    R_2(t) = S_2(T) - S_2(t) - x (x) (X - x),      R_2(t + s) = R_2(t) - s dx (x) (X - x - s dx / 2)
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
-from edgekit.frontends.tensor_algebra import (
-    level_sizes,
-    outer,
-    padded_steps,
-    prefix_levels,
-    row_chunks,
-    running_sum,
-    signature_length,
-)
+from edgekit.frontends.plans import CACHE_BYTES, Step, padded_stride
+from edgekit.frontends.running_sums import padded_width, running_sum
+from edgekit.frontends.tensor_algebra import level_sizes, level_slices
 
-__all__ = ["split_kernel"]
+__all__ = ["MAX_DEPTH", "SplitSignature", "rows_at_once"]
+
+#: Two levels after the split letter at most.
+MAX_DEPTH = 6
 
 
-def split_kernel(points: np.ndarray, depth: int) -> np.ndarray:
-    """Signatures of R paths.
+def rows_at_once(channels: int, depth: int, width: int, dtype: np.dtype) -> int:
+    """Rows of a plan that stays in the second-level cache, for the most part."""
+    planes = sum(_plane_counts(channels, depth).values())
+    return max(1, 2 * CACHE_BYTES // (planes * padded_width(width) * dtype.itemsize))
+
+
+def _before_after(depth: int) -> tuple[int, int]:
+    """Letters before and after, a and b; level 1 is the path's end."""
+    return max(depth // 2, 1), (depth - 1) // 2
+
+
+def _plane_counts(channels: int, depth: int) -> dict[str, int]:
+    """How many planes of R * W numbers each quantity takes."""
+    before, after = _before_after(depth)
+    one, two = channels, channels**2
+    counts = {"x": one, "dx": one, "part": one, "shorter": one, "letter": one, "rest": one, "first": one}
+    counts |= {f"S{level}": channels**level for level in range(2, before + 1)}
+    counts |= {f"left{level}": channels**level for level in range(1, before + 1)}
+    counts |= {"rest2": two, "second": two} if after > 1 else {}
+    return counts | {"spare": channels**before, "right": sum(level_sizes(channels, after + 1))}
+
+
+class SplitSignature:
+    """Plan of the signatures of `rows` paths.
 
     Args:
-        points: (C, R, W) float32 or float64, each path from the origin.
-        depth: N, at least 3.
-
-    Returns:
-        (R, Q) of the same dtype.
+        channels: C.
+        depth: N, 1 to 6.
+        rows: number of paths.
+        width: points of each.
+        dtype: float32 or float64.
     """
-    channels, rows, width = points.shape
-    out = np.empty((rows, signature_length(channels, depth)), points.dtype)
-    words = max(channels ** (depth - 2), 1 + channels + channels**2)
-    for part in row_chunks(rows, words * width * points.itemsize):
-        _split(points[:, part], depth, out[part])
-    return out
+
+    def __init__(self, channels: int, depth: int, rows: int, width: int, dtype: np.dtype) -> None:
+        self._channels, self._depth, self._rows, self._width = channels, depth, rows, padded_width(width)
+        self._before, self._after = _before_after(depth)
+        self._planes = self._lay_out(dtype)
+        x, dx = self._by_row("x"), self._by_row("dx")
+        self.points = x[..., :width]
+        self._levels = ["x", *(f"S{level}" for level in range(2, self._before + 1))]
+        self._totals = [self._by_row(name)[..., width - 1] for name in self._levels]
+        nodes, weights = _gauss_legendre((depth + 1) // 2) if depth > 1 else ((), ())
+        sizes = channels**self._before, len(self._planes["right"])
+        self._sums = np.empty((len(nodes), rows, *sizes), dtype)
+        self._steps: list[Step] = [(np.subtract, (x[..., 1:width], x[..., : width - 1], dx[..., : width - 1]))]
+        self._steps += self._prefixes() + self._suffixes()
+        for node, weight, product in zip(nodes, weights, self._sums, strict=True):
+            self._steps += self._node(node, weight, product)
+        self._steps += [(np.add, (self._sums[0], product, self._sums[0])) for product in self._sums[1:]]
+
+    def _lay_out(self, dtype: np.dtype) -> dict[str, np.ndarray]:
+        """Name -> (planes, R * W), zero, of one block of memory, the planes no multiple of 4 kB apart."""
+        length, counts = self._rows * self._width, _plane_counts(self._channels, self._depth)
+        memory = np.zeros((sum(counts.values()), padded_stride(length, dtype.itemsize)), dtype)
+        ends = accumulate(counts.values())
+        return {name: memory[end - counts[name] : end, :length] for name, end in zip(counts, ends, strict=True)}
+
+    def _by_row(self, name: str) -> np.ndarray:
+        """(planes, R, W) view."""
+        planes = self._planes[name]
+        return planes.reshape(len(planes), self._rows, self._width)
+
+    def _prefixes(self) -> list[Step]:
+        """S_2 ... S_a before each step: running sums of ((dx / k + S_1) (x) dx / (k - 1) + S_2) (x) ... (x) dx."""
+        planes, steps = self._planes, list[Step]()
+        for level in range(2, self._before + 1):
+            increments = planes["spare"][: self._channels**level]
+            horner, factor = self._horner(planes["dx"], level, level - 1)
+            steps += [*horner, _outer(factor, planes["dx"], increments)]
+            by_row = increments.reshape(len(increments), self._rows, self._width)
+            steps += running_sum(by_row, self._by_row(f"S{level}"), share=0)
+        return steps
+
+    def _horner(self, part: np.ndarray, level: int, last: int) -> tuple[list[Step], np.ndarray]:
+        """((part / level + S_1) (x) part / (level - 1) + S_2) (x) ... + S_last, and where it is written."""
+        planes, shorter = self._planes, self._planes["shorter"]
+        value = planes["left1"]
+        steps: list[Step] = [(np.multiply, (part, _number(part, 1 / level), value)), (np.add, (value, planes["x"], value))]
+        for done in range(2, last + 1):
+            longer = planes[f"left{done}"]
+            divisor = level - done + 1
+            if divisor > 1:
+                steps += [(np.multiply, (part, _number(part, 1 / divisor), shorter))]
+            steps += [_outer(value, shorter if divisor > 1 else part, longer), (np.add, (longer, planes[f"S{done}"], longer))]
+            value = longer
+        return steps, value
+
+    def _suffixes(self) -> list[Step]:
+        """R_1 = X - x and R_2 = S_2(T) - S_2 - x (x) R_1 before each step."""
+        planes, steps = self._planes, list[Step]()
+        if self._after > 0:
+            steps += [(np.subtract, (self._totals[0][..., None], self._by_row("x"), self._by_row("rest")))]
+        if self._after > 1:
+            rest, spare = self._by_row("rest2"), planes["spare"][: self._channels**2]
+            steps += [
+                (np.subtract, (self._totals[1][..., None], self._by_row("S2"), rest)),
+                _outer(planes["x"], planes["rest"], spare),
+                (np.subtract, (planes["rest2"], spare, planes["rest2"])),
+            ]
+        return steps
+
+    def _node(self, node: float, weight: float, product: np.ndarray) -> list[Step]:
+        """What one node of the quadrature adds: (R, C^a, C + ... + C^(b + 1)) into `product`."""
+        planes, channels = self._planes, self._channels
+        dx, part, right = planes["dx"], planes["part"], planes["right"]
+        letter, start = right[:channels], channels
+        steps: list[Step] = [(np.multiply, (dx, _number(dx, node), part)), (np.multiply, (dx, _number(dx, weight), letter))]
+        steps += self._horner(part, self._before, self._before)[0]
+        for suffix, making in list(self._suffixes_after(part).items())[: self._after]:
+            size = channels * len(planes[suffix])
+            steps += [*making, _outer(letter, planes[suffix], right[start : start + size])]
+            start += size
+        left = self._by_row(f"left{self._before}").swapaxes(0, 1)
+        return [*steps, (np.matmul, (left, self._by_row("right").transpose(1, 2, 0), product))]
+
+    def _suffixes_after(self, part: np.ndarray) -> dict[str, list[Step]]:
+        """R_1 and R_2 a `part` of a step further on."""
+        planes, half = self._planes, self._planes["shorter"]
+        steps: dict[str, list[Step]] = {"first": [(np.subtract, (planes["rest"], part, planes["first"]))]}
+        if self._after > 1:
+            second = planes["second"]
+            steps["second"] = [
+                (np.multiply, (part, _number(part, 0.5), half)),
+                (np.subtract, (planes["rest"], half, half)),
+                _outer(part, half, second),
+                (np.subtract, (planes["rest2"], second, second)),
+            ]
+        return steps
+
+    def run(self, out: np.ndarray, scale: np.ndarray) -> None:
+        """Write (rows, Q) features times `scale` (Q,) into `out`."""
+        for function, operands in self._steps:
+            function(*operands)
+        slices = level_slices(self._channels, self._depth)
+        for total, level in zip(self._totals, slices, strict=False):
+            np.multiply(total.T, scale[level], out[:, level])
+        start, words = 0, self._channels**self._before
+        for level in slices[self._before :]:
+            end = start + (level.stop - level.start) // words
+            shape = words, end - start
+            np.multiply(self._sums[0][:, :, start:end], scale[level].reshape(shape), out[:, level].reshape(len(out), *shape))
+            start = end
 
 
-def _split(points: np.ndarray, depth: int, out: np.ndarray) -> None:
-    """Signatures of a few rows: (C, r, W) points -> `out` (r, Q)."""
-    rows = points.shape[1]
-    before = depth - 3
-    starts, steps = padded_steps(points)
-    prefixes, totals = prefix_levels(starts, steps, points[..., -1], max(before, 1))
-    after = _Suffix(points, starts, steps)
-    nodes, weights = _gauss_legendre((depth + 1) // 2)
-    product = np.zeros((), out.dtype)
-    for node, weight in zip(nodes, weights, strict=True):
-        letter = steps * weight
-        left = outer(_at(prefixes[:before], steps * node), letter) if before else letter
-        right = after.at(1.0 - node)
-        product = product + left.reshape(len(left), rows, -1).swapaxes(0, 1) @ right.reshape(len(right), rows, -1).transpose(
-            1, 2, 0
-        )
-    _write(out, totals[:before], product, len(steps))
+def _outer(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> Step:
+    """Tensor product at each time: (A, T), (B, T) -> (A * B, T), the right factor's index running fastest."""
+    shape = len(left), len(right), left.shape[1]
+    strides = len(right) * out.strides[0], *out.strides
+    return np.multiply, (left[:, None], right[None], np.lib.stride_tricks.as_strided(out, shape, strides))
 
 
-class _Suffix:
-    """1, R_1 and R_2 of the path after a point within each step."""
-
-    def __init__(self, points: np.ndarray, starts: np.ndarray, steps: np.ndarray) -> None:
-        channels, rows, _ = points.shape
-        ends = starts + steps
-        self._steps = steps
-        self._first = (points[..., -1:] - ends.reshape(channels, rows, -1)).reshape(channels, -1)
-        increments = outer(steps, self._first + steps * 0.5)
-        running, total = running_sum(increments, rows)
-        running += increments
-        self._second = (total[..., None] - running.reshape(len(running), rows, -1)).reshape(len(running), -1)
-
-    def at(self, rest: float) -> np.ndarray:
-        """(1 + C + C^2, T) when a share `rest` of each step is still to come."""
-        channels, length = self._steps.shape
-        levels = np.empty((1 + channels + channels**2, length), self._steps.dtype)
-        ahead = self._steps * rest
-        levels[0] = 1
-        np.add(self._first, ahead, out=levels[1 : 1 + channels])
-        np.add(self._second, outer(ahead, self._first + ahead * 0.5), out=levels[1 + channels :])
-        return levels
-
-
-def _at(prefixes: list[np.ndarray], part: np.ndarray) -> np.ndarray:
-    """S_a a `part` of a step further on: ((part / a + S_1) (x) part / (a - 1) + S_2) (x) ... + S_a."""
-    level = len(prefixes)
-    value = part / level + prefixes[0]
-    for done in range(1, level):
-        value = outer(value, part / (level - done))
-        value += prefixes[done]
-    return value
-
-
-def _write(out: np.ndarray, totals: list[np.ndarray], product: np.ndarray, channels: int) -> None:
-    """Low levels from their sums, the last three from the product's columns for 1, R_1 and R_2."""
-    rows, end = len(out), 0
-    for total in totals:
-        out[:, end : end + len(total)] = total.T
-        end += len(total)
-    start = 0
-    for size in (1, *level_sizes(channels, 2)):
-        level = product[:, :, start : start + size].reshape(rows, -1)
-        out[:, end : end + level.shape[1]] = level
-        start, end = start + size, end + level.shape[1]
+def _number(like: np.ndarray, value: float) -> np.generic:
+    """`value` in the dtype of `like`: NumPy 1 and 2 agree about a scalar of the same dtype."""
+    return like.dtype.type(value)
 
 
 @lru_cache(maxsize=4)

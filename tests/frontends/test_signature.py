@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,20 @@ from edgekit.frontends.paths import rotate_quarter_turn
 pytestmark = pytest.mark.device
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "frontend_signature.npz"
-BOUND = {"float32": 3e-6, "float64": 1e-13}
+BOUND = {"float32": 1e-6, "float64": 1e-13}
 
 
 def rows_of(pixels: np.ndarray, path: str) -> np.ndarray:
     rgb = pixels / 255.0
     time = np.broadcast_to(np.linspace(0, 1, pixels.shape[1])[None, :, None], (*pixels.shape[:2], 1))
     grey = rgb @ np.array([[0.299], [0.587], [0.114]])
-    channels = {"rgb": [rgb], "rgb+time": [rgb, time], "grey+time": [grey, time]}[path]
+    channels = {"rgb": [rgb], "rgb+time": [rgb, time], "grey+time": [grey, time], "lead-lag": [lead_lag(grey)]}[path]
     return np.concatenate(channels, axis=-1)
+
+
+def lead_lag(grey: np.ndarray) -> np.ndarray:
+    twice = np.repeat(grey, 2, axis=1)
+    return np.concatenate([twice[:, 1:], twice[:, :-1]], axis=-1)
 
 
 def reference(image: np.ndarray, depth: int, directions: str, path: str) -> np.ndarray:
@@ -49,7 +55,7 @@ def random_image(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("path", ["rgb", "rgb+time", "grey+time"])
+@pytest.mark.parametrize("path", ["rgb", "rgb+time", "grey+time", "lead-lag"])
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 6])
 def test_signatures_of_real_photographs_equal_iisignature_at_every_depth_and_path(shared, dtype, path, depth):
     for file in sorted((shared / "data/fire/test").glob("*/*"))[:40:10]:
@@ -122,7 +128,7 @@ def test_an_image_of_another_size_is_resized_first(rng):
     np.testing.assert_array_equal(Signature((8, 8))(image), Signature((8, 8))(resize_area(image, (8, 8))))
 
 
-@pytest.mark.parametrize("path", ["rgb", "rgb+time", "grey+time"])
+@pytest.mark.parametrize("path", ["rgb", "rgb+time", "grey+time", "lead-lag"])
 def test_a_row_of_one_pixel_has_a_signature_of_zeros(rng, path):
     assert not Signature((5, 1), 4, path=path)(random_image(rng, 5, 1)).any()
 
@@ -144,6 +150,28 @@ def test_several_threads_get_the_same_features(rng):
     with ThreadPoolExecutor(4) as pool:
         for got, want in zip(pool.map(front, images * 4), expected * 4, strict=True):
             np.testing.assert_array_equal(got, want)
+
+
+def test_the_area_of_a_lead_lag_path_is_the_sum_of_the_squared_steps(rng):
+    image = random_image(rng, 3, 20)
+    grey = image / 255.0 @ np.array([0.299, 0.587, 0.114])
+    features = Signature((3, 20), 2, path="lead-lag", dtype="float64")(image)
+    np.testing.assert_allclose(features[:, 3] - features[:, 4], np.square(np.diff(grey)).sum(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("path", ["rgb", "rgb+time", "lead-lag"])
+@pytest.mark.parametrize("size", [(1, 30), (30, 1), (1, 1), (13, 7), (300, 20)])
+def test_every_shape_of_image_gives_the_same_in_a_batch_and_alone(rng, size, path):
+    images = random_image(rng, 2, *size)
+    for directions in ("rows", "both", "both-rotated"):
+        front = Signature(size, 4, directions, path, "float64")
+        np.testing.assert_allclose(front(images), np.stack([front(image) for image in images]), rtol=1e-12, atol=1e-12)
+        assert front(images).shape[1:] == front.output.shape
+
+
+def test_a_constant_image_has_a_signature_of_zeros():
+    for depth in (4, 5):
+        assert not Signature((8, 8), depth)(np.full((8, 8, 3), 200, np.uint8)).any()
 
 
 # --- properties
@@ -183,6 +211,27 @@ def test_chens_identity_the_signature_of_a_whole_is_the_product_of_its_parts(ima
 def test_a_path_run_backwards_is_the_inverse(image):
     identity = tensor_product(exact(image), exact(image[:, ::-1]))
     np.testing.assert_allclose(identity, 0, atol=1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(small_images())
+def test_the_shuffle_product_of_two_features_is_the_sum_over_their_shuffles(image):
+    features = levels_of(exact(image))
+    for left in (1, 2):
+        for right in (1, 2):
+            for u, v in product(product(range(3), repeat=left), product(range(3), repeat=right)):
+                expected = sum(features[left + right][:, index_of(word)] for word in shuffles(u, v))
+                np.testing.assert_allclose(features[left][:, index_of(u)] * features[right][:, index_of(v)], expected, atol=1e-10)
+
+
+def shuffles(u: tuple[int, ...], v: tuple[int, ...]) -> list[tuple[int, ...]]:
+    if not u or not v:
+        return [u + v]
+    return [(u[0], *rest) for rest in shuffles(u[1:], v)] + [(v[0], *rest) for rest in shuffles(u, v[1:])]
+
+
+def index_of(word: tuple[int, ...]) -> int:
+    return sum(letter * 3**place for place, letter in enumerate(reversed(word)))
 
 
 @settings(deadline=None, max_examples=40)
@@ -303,7 +352,7 @@ def test_a_size_out_of_range_is_refused(size):
     ("arguments", "known"),
     [
         ({"directions": "up"}, "Known: both, both-rotated, rows"),
-        ({"path": "lab"}, "Known: grey\\+time, rgb, rgb\\+time"),
+        ({"path": "lab"}, "Known: grey\\+time, lead-lag, rgb, rgb\\+time"),
         ({"dtype": "float16"}, "Known: float32, float64"),
     ],
 )
