@@ -72,8 +72,9 @@ def test_importing_the_package_loads_no_engine_and_no_image_library():
         (
             "edgekit.frontends",
             [
-                *("ColourEdges", "FRONTENDS", "FrontEnd", "Hog", "LogSignature", "Pixels", "Samples", "Sift", "Signature", "Sobel"),
-                *("SobelBinary", "SobelMasked", "Standardisation", "create_frontend", "frontend_to_json"),
+                *("ColourEdges", "FRONTENDS", "FrontEnd", "Hog", "LogSignature", "Pixels", "Samples"),
+                *("Scattering", "Sift", "Signature", "Sobel", "SobelBinary", "SobelMasked", "Standardisation"),
+                *("create_frontend", "frontend_to_json"),
             ],
         ),
         ("edgekit.runtimes", ["RUNTIME_FORMATS", "Runtime", "installed_runtimes", "open_runtime"]),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from edgekit.frontends.logsignature import LogSignature
     from edgekit.frontends.pixels import Pixels
     from edgekit.frontends.samples import Samples
+    from edgekit.frontends.scattering import Scattering
     from edgekit.frontends.sift import Sift
     from edgekit.frontends.signature import Signature
     from edgekit.frontends.sobel import ColourEdges, Sobel, SobelBinary, SobelMasked
@@ -28,6 +29,7 @@ __all__ = [
     "LogSignature",
     "Pixels",
     "Samples",
+    "Scattering",
     "Sift",
     "Signature",
     "Sobel",
@@ -45,6 +47,7 @@ _LAZY = {
     "LogSignature": "edgekit.frontends.logsignature",
     "Pixels": "edgekit.frontends.pixels",
     "Samples": "edgekit.frontends.samples",
+    "Scattering": "edgekit.frontends.scattering",
     "Sift": "edgekit.frontends.sift",
     "Signature": "edgekit.frontends.signature",
     "Sobel": "edgekit.frontends.sobel",

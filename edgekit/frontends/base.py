@@ -21,6 +21,7 @@ FRONTENDS = Registry(
         "pixels": "edgekit.frontends.pixels:Pixels",
         "samples": "edgekit.frontends.samples:Samples",
         "signature": "edgekit.frontends.signature:Signature",
+        "scattering": "edgekit.frontends.scattering:Scattering",
         "sobel": "edgekit.frontends.sobel:Sobel",
         "sobel-binary": "edgekit.frontends.sobel:SobelBinary",
         "sobel-masked": "edgekit.frontends.sobel:SobelMasked",
