@@ -20,6 +20,7 @@ from functools import lru_cache
 import numpy as np
 
 from edgekit.frontends.area_maps import LOG_SUMS, SUMS, log_levels, loop_levels
+from edgekit.frontends.counts import macs_of_calls
 from edgekit.frontends.lyndon import coordinates_from_values, lyndon_words, word_index
 from edgekit.frontends.plans import CACHE_BYTES, Step, padded_stride, planes_of
 from edgekit.frontends.running_sums import padded_width, running_sum
@@ -112,6 +113,11 @@ class _AreaSums:
             (np.copyto, (table[:count], self._moments.reshape(self._rows, count).T)),
         ]
         return [*steps, (np.multiply, (table[:3], table[2], table[36:39]))] if self._depth == 4 else steps
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run before the features are scaled."""
+        return macs_of_calls(self._steps)
 
     def _run(self) -> None:
         for function, operands in self._steps:

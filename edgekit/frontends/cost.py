@@ -57,13 +57,13 @@ def cost_of(build: Callable[[], FrontEnd]) -> Cost:
         build: makes the front end. It is called where allocations are traced: tables that are built with it, or at the first
             call, count as kept. Those that an earlier front end of this process left in a cache do not.
     """
-    frontend = build()
-    macs = frontend.macs if isinstance(frontend, Counted) else None
+    used, kept, missing = None, None, None
     try:
-        used, kept = workspace(build)
+        used, kept = workspace(build)  # first: to count the arithmetic may fill caches
     except MissingExtraError as error:
-        return Cost(macs, None, None, str(error))
-    return Cost(macs, used, kept)
+        missing = str(error)
+    frontend = build()
+    return Cost(frontend.macs if isinstance(frontend, Counted) else None, used, kept, missing)
 
 
 def workspace(build: Callable[[], FrontEnd]) -> tuple[int, int]:

@@ -38,6 +38,11 @@ class Plan(Protocol):
 
     points: np.ndarray
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run before the features are scaled, counted call by call (`edgekit.frontends.cost`)."""
+        ...
+
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) features of `points`, times `scale` (Q,), into `out`."""
         ...

@@ -103,6 +103,23 @@ class RowPathFeatures(ImageFeatures[RowPathConfig]):
         paths = {"rows": height, "both": height + width, "both-rotated": 2 * height}[self._config.directions]
         return TensorSpec("features", self._config.dtype, (paths, self._kernel.length), "RF")
 
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image, as `edgekit.frontends.cost` counts them.
+
+        The calls of the kernel's plans, rows that fill up their last plan included; one a point and colour, to start each path at
+        the origin; one a feature, to scale it. Mixing colours to grey is not counted.
+        """
+        (height, width), paths = self.size, self.output.shape[0]
+        other = (width, height) if self._config.directions == "both" else (height, width)
+        total = paths * self._kernel.length
+        for rows, side in [(paths, width)] if self._whole else [(height, width), other][: len(self._directions)]:
+            points, parts = self._path.length(side), list(equal_slices(rows, self._rows_at_once[side]))
+            together = parts[0].stop - parts[0].start
+            plan = self._kernel.make(together, points, np.dtype(self._config.dtype))
+            total += len(parts) * (plan.macs + together * points * len(self._path.units))
+        return total
+
     def _features(self, images: np.ndarray) -> np.ndarray:
         views = [view(images) for view in self._directions]
         out = np.empty((len(images), sum(view.shape[1] for view in views), self._kernel.length), self._config.dtype)

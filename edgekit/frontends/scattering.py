@@ -18,6 +18,7 @@ from edgekit.frontends.area import check_size, whole_number
 from edgekit.frontends.features import ImageFeatures
 from edgekit.frontends.filter_bank import filter_bank, path_count
 from edgekit.frontends.scattering_kernel import scatter
+from edgekit.frontends.scattering_macs import scattering_macs
 from edgekit.frontends.standardise import Standardisation
 
 __all__ = ["Scattering", "ScatteringConfig"]
@@ -96,6 +97,12 @@ class Scattering(ImageFeatures[ScatteringConfig]):
         config = self._config
         channels = _COLOURS[config.colour] * path_count(config.J, config.L, config.max_order)
         return TensorSpec("features", "float32", (channels, *(side // 2**config.J for side in config.size)), "CHW")
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one image: `scattering_macs` for each colour. Scaling and mixing colours is not counted."""
+        config = self._config
+        return _COLOURS[config.colour] * scattering_macs(filter_bank(self.size, config.J, config.L, config.max_order))
 
     def transform(self, planes: np.ndarray) -> np.ndarray:
         """Coefficients of planes, whatever their colours: what kymatio gives.

@@ -21,6 +21,7 @@ from itertools import accumulate
 
 import numpy as np
 
+from edgekit.frontends.counts import macs_of_calls
 from edgekit.frontends.plans import CACHE_BYTES, Step, padded_stride
 from edgekit.frontends.running_sums import padded_width, running_sum
 from edgekit.frontends.tensor_algebra import level_sizes, level_slices
@@ -159,6 +160,11 @@ class SplitSignature:
                 (np.subtract, (planes["rest2"], second, second)),
             ]
         return steps
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run before the features are scaled."""
+        return macs_of_calls(self._steps)
 
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) features times `scale` (Q,) into `out`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgekit.frontends.counts import macs_of_calls
 from edgekit.frontends.lyndon import coordinates_from_values, lyndon_words, word_index
 from edgekit.frontends.plans import Step
 from edgekit.frontends.split_kernel import SplitSignature
@@ -78,6 +79,11 @@ class SplitLogSignature:
             ]
         matrix = coordinates_from_values(channels, level).astype(out.dtype)
         return [*steps, (np.matmul, (matrix, values, out))]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one run before the features are scaled; the signature's own scaling, by ones, is run."""
+        return self._signature.macs + self._by_path.size + macs_of_calls(self._steps)
 
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) coordinates times `scale` (Q,) into `out`."""

@@ -63,7 +63,7 @@ def test_every_front_end_tells_its_shape_dtype_and_cost():
             features = np.prod(row["shape"]) * np.dtype(row["dtype"]).itemsize
             assert row["workspace_bytes"] >= features
             assert row["workspace_bytes"] >= row["kept_bytes"] >= 0
-    assert all(row["macs"] > 0 for row in rows if row["name"] in ("sobel", "hog", "sift", "pixels"))
+    assert all(row["macs"] > 0 for row in rows if row["name"] != "samples")
 
 
 def test_the_list_is_one_line_each():

@@ -6,8 +6,19 @@ from functools import partial
 import numpy as np
 import pytest
 
-from edgekit.frontends import FRONTENDS, Hog, Pixels, Sobel, SobelBinary, create_frontend
+from edgekit.frontends import (
+    FRONTENDS,
+    Hog,
+    LogSignature,
+    Pixels,
+    Scattering,
+    Signature,
+    Sobel,
+    SobelBinary,
+    create_frontend,
+)
 from edgekit.frontends.cost import Cost, cost_of, workspace
+from edgekit.frontends.counts import macs_of_calls
 
 pytestmark = pytest.mark.device
 
@@ -64,6 +75,48 @@ def test_macs_are_what_the_formulas_say():
     assert Hog((10, 20)).macs == 27 * 200 + 14 * 128
     assert Pixels((10, 20)).macs == 1200
     assert Pixels((10, 20), channels="grey").macs == 1000
+
+
+def test_calls_count_what_they_compute():
+    a, b = np.ones((4, 2, 5)), np.ones((5, 3))
+    product, total = np.empty((4, 2, 3)), np.empty((2, 3))
+    assert macs_of_calls([(np.matmul, (a, b, product))]) == 4 * 2 * 3 * 5
+    assert macs_of_calls([(np.add, (total, 1, total)), (np.cumsum, (total, -1, None, total))]) == 6 + 6
+    assert macs_of_calls([(np.copyto, (total, 0)), (np.take, (b, [0], 0, total, "clip"))]) == 0
+
+
+@pytest.mark.parametrize("kind", [Signature, LogSignature])
+def test_the_arithmetic_of_signatures_grows_with_rows_directions_and_depth(kind):
+    one = kind((64, 64)).macs
+    assert kind((128, 64)).macs == pytest.approx(2 * one, rel=0.01)
+    for directions in ("both", "both-rotated"):
+        assert kind((64, 64), directions=directions).macs == pytest.approx(2 * one, rel=0.01)
+    depths = [kind((64, 64), depth).macs for depth in range(1, 7)]
+    assert depths == sorted(depths)
+    # an image cut into several plans: a few rows are computed twice
+    assert kind((448, 64)).macs == pytest.approx(7 * one, rel=0.02)
+
+
+def test_a_signature_of_depth_2_costs_at_least_its_definition():
+    # at each of 64 x 64 steps, three areas of two products and a difference
+    macs = Signature((64, 64), 2).macs
+    assert 9 * 4096 < macs < 40 * 4096
+
+
+def test_the_arithmetic_of_a_scattering_is_mostly_that_of_its_wavelets():
+    config = {"size": (64, 64), "J": 3, "L": 8}
+    one = Scattering(**config).macs
+    # per colour 8 wavelets on maps of 80 x 80, 40 x 40 and 20 x 20: inverse transforms alone
+    inverse = 3 * 8 * sum(2.5 * side**2 * np.log2(side**2) for side in (80, 40, 20))
+    assert inverse < one < 3 * inverse
+    assert Scattering(**config, colour="grey").macs * 3 == one
+    assert Scattering(**config, max_order=2).macs > 3 * one
+
+
+def test_a_filter_bank_is_kept():
+    kept = cost_of(lambda: Scattering((48, 40), J=2, L=4)).kept_bytes
+    # the transfer functions of the first scale alone: 4 wavelets of two factors a frequency of the padded image
+    assert kept > 4 * 4 * 2 * 48 * 40
 
 
 def test_a_blur_of_the_scale_space_takes_most_of_sifts_arithmetic():
