@@ -22,7 +22,7 @@ import numpy as np
 from edgekit.frontends.area_maps import LOG_SUMS, SUMS, log_levels, loop_levels
 from edgekit.frontends.counts import macs_of_calls
 from edgekit.frontends.lyndon import coordinates_from_values, lyndon_words, word_index
-from edgekit.frontends.plans import CACHE_BYTES, Step, padded_stride, planes_of
+from edgekit.frontends.plans import CACHE_BYTES, Step, padded_stride, planes_of, run_steps
 from edgekit.frontends.running_sums import padded_width, running_sum
 
 __all__ = ["CHANNELS", "MAX_DEPTH", "AreaLogSignature", "AreaSignature", "rows_at_once"]
@@ -119,10 +119,6 @@ class _AreaSums:
         """Multiply-accumulates of one run before the features are scaled."""
         return macs_of_calls(self._steps)
 
-    def _run(self) -> None:
-        for function, operands in self._steps:
-            function(*operands)
-
 
 class AreaSignature(_AreaSums):
     """Plan of the signature S = L (x) exp(X), by Horner's rule: S_4 = L_4 + (L_3 + (L_2 / 2 + X X / 24) X) X."""
@@ -163,7 +159,7 @@ class AreaSignature(_AreaSums):
 
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) features times `scale` (Q,) into `out`."""
-        self._run()
+        run_steps(self._steps)
         np.multiply(self._by_path, scale, out)
 
 
@@ -190,7 +186,7 @@ class AreaLogSignature(_AreaSums):
 
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) features times `scale` (Q,) into `out`."""
-        self._run()
+        run_steps(self._steps)
         np.multiply(self._by_path, scale, out)
 
 

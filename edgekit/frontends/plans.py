@@ -14,13 +14,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
-__all__ = ["CACHE_BYTES", "Plan", "PlanKey", "Step", "equal_slices", "kept_plan", "padded_stride", "planes_of"]
+__all__ = ["CACHE_BYTES", "Plan", "PlanKey", "Step", "equal_slices", "kept_plan", "padded_stride", "planes_of", "run_steps"]
 
 #: Bytes of one plan's memory: the second-level cache of a Raspberry Pi 4 or of one x86 core.
 CACHE_BYTES = 1 << 20
 
 #: Plans kept per thread: both directions of an image and a batch of another size, say.
 _KEPT = 4
+
+#: Elements of NumPy's buffer while a plan runs.
+_BUFFER = 1024
 
 #: A NumPy function and its operands, the output last.
 Step = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -66,6 +69,20 @@ def kept_plan(key: PlanKey, make: Callable[[], Plan]) -> Plan:
         plan = plans[key] = make()
     plans.move_to_end(key)
     return plan
+
+
+def run_steps(steps: list[Step]) -> None:
+    """Run the operations of a plan, one after the other.
+
+    NumPy copies operands of several axes into a buffer of 8192 elements wherever their inner loops are shorter, by default; for
+    planes of a few thousand elements that costs more than the arithmetic.
+    """
+    before = np.setbufsize(_BUFFER)  # of the calling thread alone
+    try:
+        for function, operands in steps:
+            function(*operands)
+    finally:
+        np.setbufsize(before)
 
 
 def equal_slices(total: int, most: int) -> Iterator[slice]:

@@ -6,9 +6,10 @@ letter set apart (Chen's identity at every time at once),
     S_N = sum_t integral_0^1 S_a(t + s) (x) dx_t (x) R_b(t + s) ds
 
 where S is the signature of the path up to t + s and R that of the path after it. The integrand is a polynomial in s of degree
-a + b, so a Gauss-Legendre rule of (N + 1) // 2 nodes is exact, and per node the sum over time is a matrix product. With dx,
-dx (x) R_1, ..., dx (x) R_b side by side it gives levels a + 1 to N. Only levels 2 to a are ever summed over time, each the
-running sum of its increments (Chen's identity over one step), and what follows comes from them:
+a + b = N - 1, so a Gauss-Lobatto rule of (N - 1) // 2 + 2 nodes is exact. Two of its nodes are the step's ends, where S_a and R_b
+are known and which a step shares with its neighbours. Per node the sum over time is a matrix product. With dx, dx (x) R_1, ...,
+dx (x) R_b side by side it gives levels a + 1 to N. Only levels 2 to a are ever summed over time, each the running sum of its
+increments (Chen's identity over one step), and what follows comes from them:
 
     S_k(t + s) = ((s dx / k + S_1) (x) s dx / (k - 1) + S_2) (x) ... + S_k,        R_1(t + s) = X - x - s dx,
     R_2(t) = S_2(T) - S_2(t) - x (x) (X - x),      R_2(t + s) = R_2(t) - s dx (x) (X - x - s dx / 2)
@@ -16,20 +17,24 @@ running sum of its increments (Chen's identity over one step), and what follows 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
 
 from edgekit.frontends.counts import macs_of_calls
-from edgekit.frontends.plans import CACHE_BYTES, Step, padded_stride
+from edgekit.frontends.plans import CACHE_BYTES, Step, padded_stride, run_steps
 from edgekit.frontends.running_sums import padded_width, running_sum
 from edgekit.frontends.tensor_algebra import level_sizes, level_slices
 
-__all__ = ["MAX_DEPTH", "SplitSignature", "rows_at_once"]
+__all__ = ["SplitSignature", "rows_at_once"]
 
-#: Two levels after the split letter at most.
-MAX_DEPTH = 6
+#: Gauss-Lobatto rules on [0, 1], exact up to degree 1, 3 and 5: the weight of either end, and (node, weight) of those inside
+#: (Abramowitz & Stegun, "Handbook of mathematical functions", 25.4.32).
+_LOBATTO: tuple[tuple[float, tuple[tuple[float, float], ...]], ...] = (
+    (1 / 2, ()),
+    (1 / 6, ((1 / 2, 2 / 3),)),
+    (1 / 12, (((1 - 5**-0.5) / 2, 5 / 12), ((1 + 5**-0.5) / 2, 5 / 12))),
+)
 
 
 def rows_at_once(channels: int, depth: int, width: int, dtype: np.dtype) -> int:
@@ -73,14 +78,15 @@ class SplitSignature:
         self.points = x[..., :width]
         self._levels = ["x", *(f"S{level}" for level in range(2, self._before + 1))]
         self._totals = [self._by_row(name)[..., width - 1] for name in self._levels]
-        nodes, weights = _gauss_legendre((depth + 1) // 2) if depth > 1 else ((), ())
+        end_weight, inside = _LOBATTO[(depth - 1) // 2]
         sizes = channels**self._before, len(self._planes["right"])
-        self._sums = np.empty((len(nodes), rows, *sizes), dtype)
+        self._sums = np.empty((1 + len(inside), rows, *sizes), dtype)
         self._steps: list[Step] = [(np.subtract, (x[..., 1:width], x[..., : width - 1], dx[..., : width - 1]))]
         self._steps += self._prefixes() + self._suffixes()
-        for node, weight, product in zip(nodes, weights, self._sums, strict=True):
-            self._steps += self._node(node, weight, product)
-        self._steps += [(np.add, (self._sums[0], product, self._sums[0])) for product in self._sums[1:]]
+        if depth > 1:
+            self._steps += self._ends(end_weight, self._sums[0])
+        for (node, weight), product in zip(inside, self._sums[1:], strict=True):
+            self._steps += [*self._inside(node, weight, product), (np.add, (self._sums[0], product, self._sums[0]))]
 
     def _lay_out(self, dtype: np.dtype) -> dict[str, np.ndarray]:
         """Name -> (planes, R * W), zero, of one block of memory, the planes no multiple of 4 kB apart."""
@@ -133,27 +139,44 @@ class SplitSignature:
             ]
         return steps
 
-    def _node(self, node: float, weight: float, product: np.ndarray) -> list[Step]:
-        """What one node of the quadrature adds: (R, C^a, C + ... + C^(b + 1)) into `product`."""
+    def _ends(self, weight: float, product: np.ndarray) -> list[Step]:
+        """What the ends of all steps add to the quadrature: the letter at a point is the step before it and the one after it."""
         planes, channels = self._planes, self._channels
-        dx, part, right = planes["dx"], planes["part"], planes["right"]
-        letter, start = right[:channels], channels
-        steps: list[Step] = [(np.multiply, (dx, _number(dx, node), part)), (np.multiply, (dx, _number(dx, weight), letter))]
-        steps += self._horner(part, self._before, self._before)[0]
-        for suffix, making in list(self._suffixes_after(part).items())[: self._after]:
-            size = channels * len(planes[suffix])
-            steps += [*making, _outer(letter, planes[suffix], right[start : start + size])]
-            start += size
-        left = self._by_row(f"left{self._before}").swapaxes(0, 1)
-        return [*steps, (np.matmul, (left, self._by_row("right").transpose(1, 2, 0), product))]
+        dx, letter = planes["dx"], planes["right"][:channels]
+        steps: list[Step] = [
+            (np.copyto, (letter[:, :1], dx[:, :1])),
+            (np.add, (dx[:, 1:], dx[:, :-1], letter[:, 1:])),
+            (np.multiply, (letter, _number(dx, weight), letter)),
+        ]
+        return steps + self._meet(planes[self._levels[-1]], [planes[name] for name in ("rest", "rest2")[: self._after]], product)
 
-    def _suffixes_after(self, part: np.ndarray) -> dict[str, list[Step]]:
+    def _inside(self, node: float, weight: float, product: np.ndarray) -> list[Step]:
+        """What one node within all steps adds."""
+        planes = self._planes
+        dx, part, letter = planes["dx"], planes["part"], planes["right"][: self._channels]
+        steps: list[Step] = [(np.multiply, (dx, _number(dx, node), part)), (np.multiply, (dx, _number(dx, weight), letter))]
+        horner, left = self._horner(part, self._before, self._before)
+        suffixes = [planes[name] for name in ("first", "second")[: self._after]]
+        return steps + horner + self._suffixes_after(part) + self._meet(left, suffixes, product)
+
+    def _meet(self, left: np.ndarray, suffixes: list[np.ndarray], product: np.ndarray) -> list[Step]:
+        """S_a times the letter, letter (x) R_1, ..., summed over time: (R, C^a, C + ... + C^(b + 1)) into `product`."""
+        right, channels = self._planes["right"], self._channels
+        steps, start = list[Step](), channels
+        for suffix in suffixes:
+            end = start + channels * len(suffix)
+            steps += [_outer(right[:channels], suffix, right[start:end])]
+            start = end
+        by_row = left.reshape(len(left), self._rows, self._width).swapaxes(0, 1)
+        return [*steps, (np.matmul, (by_row, self._by_row("right").transpose(1, 2, 0), product))]
+
+    def _suffixes_after(self, part: np.ndarray) -> list[Step]:
         """R_1 and R_2 a `part` of a step further on."""
         planes, half = self._planes, self._planes["shorter"]
-        steps: dict[str, list[Step]] = {"first": [(np.subtract, (planes["rest"], part, planes["first"]))]}
+        steps: list[Step] = [(np.subtract, (planes["rest"], part, planes["first"]))]
         if self._after > 1:
             second = planes["second"]
-            steps["second"] = [
+            steps += [
                 (np.multiply, (part, _number(part, 0.5), half)),
                 (np.subtract, (planes["rest"], half, half)),
                 _outer(part, half, second),
@@ -168,8 +191,7 @@ class SplitSignature:
 
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) features times `scale` (Q,) into `out`."""
-        for function, operands in self._steps:
-            function(*operands)
+        run_steps(self._steps)
         slices = level_slices(self._channels, self._depth)
         for total, level in zip(self._totals, slices, strict=False):
             np.multiply(total.T, scale[level], out[:, level])
@@ -191,10 +213,3 @@ def _outer(left: np.ndarray, right: np.ndarray, out: np.ndarray) -> Step:
 def _number(like: np.ndarray, value: float) -> np.generic:
     """`value` in the dtype of `like`: NumPy 1 and 2 agree about a scalar of the same dtype."""
     return like.dtype.type(value)
-
-
-@lru_cache(maxsize=4)
-def _gauss_legendre(count: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Nodes and weights on [0, 1]."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)  # type: ignore[no-untyped-call,unused-ignore]
-    return tuple(((nodes + 1) / 2).tolist()), tuple((weights / 2).tolist())

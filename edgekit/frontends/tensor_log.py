@@ -12,7 +12,7 @@ import numpy as np
 
 from edgekit.frontends.counts import macs_of_calls
 from edgekit.frontends.lyndon import coordinates_from_values, lyndon_words, word_index
-from edgekit.frontends.plans import Step
+from edgekit.frontends.plans import Step, run_steps
 from edgekit.frontends.split_kernel import SplitSignature
 from edgekit.frontends.tensor_algebra import level_sizes, level_slices
 
@@ -88,8 +88,7 @@ class SplitLogSignature:
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) coordinates times `scale` (Q,) into `out`."""
         self._signature.run(self._by_path, self._ones)
-        for function, operands in self._steps:
-            function(*operands)
+        run_steps(self._steps)
         np.multiply(self._coordinates.T, scale, out)
 
 
