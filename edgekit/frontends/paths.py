@@ -33,7 +33,7 @@ class PathKind:
     """What a row of pixels becomes.
 
     Attributes:
-        write: (N, H, W, 3) uint8 to write into (channels, N, H, points) float, in units, not yet from the origin.
+        write: (N, H, W, 3) uint8 to write into (channels, N, H, points) float, from the origin, in units.
         units: size of one unit of each colour channel.
         time: whether a last channel counts the steps.
         repeats: a row of W pixels has repeats * (W - 1) + 1 points.
@@ -60,9 +60,7 @@ class PathKind:
             images: (N, H, W, 3) uint8, any memory layout.
             points: (channels, N, H, length(W)) float32 or float64 to write into.
         """
-        colours = points[: len(self.units)]
-        self.write(images, colours)
-        colours -= colours[..., :1].copy()
+        self.write(images, points[: len(self.units)])
         if self.time:
             points[-1] = np.arange(images.shape[2])
 
@@ -73,12 +71,14 @@ class PathKind:
 
 
 def _rgb(images: np.ndarray, out: np.ndarray) -> None:
-    np.copyto(out, images.transpose(3, 0, 1, 2))
+    colours = images.transpose(3, 0, 1, 2)
+    np.subtract(colours, colours[..., :1].astype(out.dtype), out=out)
 
 
 def _grey(images: np.ndarray, out: np.ndarray) -> None:
     red, green, blue = (images[..., channel].astype(out.dtype) for channel in range(3))
-    out[0] = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    grey = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+    np.subtract(grey, grey[..., :1], out=out[0])
 
 
 def _lead_lag(images: np.ndarray, out: np.ndarray) -> None:
