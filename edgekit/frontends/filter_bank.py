@@ -1,7 +1,7 @@
 """The constants of a scattering of one size: where pixels are mirrored to, which frequencies a wavelet keeps, the low-pass.
 
 Subsampling by k in space adds up k x k blocks of the spectrum. So a spectrum is cut into blocks, of which the first lies around
-frequency 0: nine of them hold the wavelets of a scale, however many there are. The low-pass filter is the outer product of two
+frequency 0: about nine of them hold the wavelets of a scale, however many there are. The low-pass filter is the outer product of two
 Gaussians: filtering, subsampling and dropping the border are two small matrices.
 """
 
@@ -17,7 +17,7 @@ from edgekit.frontends.filters import crop_spectrum, gaussian_spectrum, morlet_s
 __all__ = ["FilterBank", "Scale", "filter_bank", "path_count"]
 
 #: A block is left out where the transfer function, whose largest value is about 1, stays below.
-_NEGLIGIBLE = 1e-7
+_NEGLIGIBLE = 3e-7
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class FilterBank:
 
 @lru_cache(maxsize=4)
 def filter_bank(size: tuple[int, int], J: int, L: int, order: int) -> FilterBank:
-    """The constants for images of `size` (height, width). A few are kept: each is 5 MB at 224 x 224 with J = 3 and L = 8."""
+    """The constants for images of `size` (height, width). A few are kept: each is 10 MB at 224 x 224 with J = 3 and L = 8."""
     padded = _padded(size[0], 2**J), _padded(size[1], 2**J)
     rows, columns = _mirror(size[0], padded[0]), _mirror(size[1], padded[1])
     low_pass = tuple((_low_pass(padded[0], J, j), _low_pass(padded[1], J, j)) for j in range(J))

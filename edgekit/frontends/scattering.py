@@ -116,12 +116,11 @@ class Scattering(ImageFeatures[ScatteringConfig]):
         Raises:
             InputError: on another shape or dtype.
         """
-        count, channels = _check_planes(planes, self.size).shape[:2]
+        _check_planes(planes, self.size)
         config = self._config
-        coefficients = scatter(
-            planes.reshape(count * channels, *self.size), filter_bank(self.size, config.J, config.L, config.max_order)
-        )
-        return coefficients.reshape(count, channels, *coefficients.shape[1:])
+        flat = np.ascontiguousarray(planes).reshape(-1, *self.size)
+        coefficients = scatter(flat, filter_bank(self.size, config.J, config.L, config.max_order))
+        return coefficients.reshape(*planes.shape[:2], *coefficients.shape[1:])
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         planes = _rgb(images) if self._config.colour == "rgb" else _grey(images)
@@ -155,7 +154,7 @@ def _size(size: Any, scales: int) -> tuple[int, int]:
     return pair
 
 
-def _check_planes(planes: Any, size: tuple[int, int]) -> np.ndarray:
+def _check_planes(planes: Any, size: tuple[int, int]) -> None:
     expected = f"Expected planes of shape (N, C, {size[0]}, {size[1]}) and dtype float32"
     if not isinstance(planes, np.ndarray):
         raise InputError(f"{expected}, got {type(planes).__name__}. Pass a NumPy array.")
@@ -163,4 +162,3 @@ def _check_planes(planes: Any, size: tuple[int, int]) -> np.ndarray:
         raise InputError(f"{expected}, got shape {planes.shape}. Pass NCHW of the size that the front end was made for.")
     if planes.dtype != np.float32:
         raise InputError(f"{expected}, got {planes.dtype}. Pass levels as float32, divided by 255 where they are bytes.")
-    return planes

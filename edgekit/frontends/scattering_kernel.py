@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgekit.frontends.filter_bank import FilterBank, Scale
-from edgekit.frontends.spectrum import fourier
+from edgekit.frontends.spectrum import forward, inverse
 
 __all__ = ["scatter"]
 
@@ -40,7 +40,7 @@ def scatter(planes: np.ndarray, bank: FilterBank) -> np.ndarray:
     for start in range(0, len(planes), batch):
         part = slice(start, start + batch)
         padded = planes[part].take(bank.rows, axis=1).take(bank.columns, axis=2)
-        _first_order(fourier().forward(padded), bank, coefficients[part])
+        _first_order(forward(padded), bank, coefficients[part])
     return coefficients
 
 
@@ -88,7 +88,7 @@ def _first_order(spectra: np.ndarray, bank: FilterBank, coefficients: np.ndarray
 
 def _second_order(maps: np.ndarray, bank: FilterBank, j: int, coefficients: np.ndarray) -> None:
     """(L', P, m, n) maps of scale j -> (P, L', scales above j, L, h, w) coefficients."""
-    spectra = fourier().forward(maps).reshape(-1, *maps.shape[2:])
+    spectra = forward(maps).reshape(-1, *maps.shape[2:])
     for k in range(j + 1, bank.J):
         low = np.empty((len(spectra), bank.L, *bank.output), np.float32)
         for group in _groups(spectra, bank.scales[j][k], _SPACES[1]):
@@ -106,7 +106,7 @@ def _groups(spectra: np.ndarray, scale: Scale, space: _Space) -> Iterator[_Group
             transfer = scale.transfer[first : first + together]
             filtered, work, maps = space.shaped((len(transfer), len(blocks), *scale.shape))
             _filter(blocks, transfer, filtered)
-            np.abs(fourier().inverse(filtered, work), out=maps)
+            np.abs(inverse(filtered, work), out=maps)
             yield _Group(maps, slice(first, first + len(transfer)), slice(start, start + len(blocks)))
 
 
