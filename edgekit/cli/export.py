@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.common import Json, boundary, print_json, print_table, progress_bar
+from edgekit.cli.common import Json, boundary, log, print_json, print_table, progress_bar
 from edgekit.core.manifest import Manifest
 from edgekit.core.strict import to_json
 
@@ -24,6 +24,9 @@ def export(
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of the calibration sample.")] = 0,
+    fuse_frontend: Annotated[
+        bool, typer.Option("--fuse-frontend", help="Put the front end into the files: uint8 image in, logits out.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """ONNX and TFLite, calibrated on real images, compared with PyTorch on every installed runtime: a bundle.
@@ -35,8 +38,12 @@ def export(
     from edgekit.core.recipe import Recipe
     from edgekit.workflows.export import export_run
 
+    notes: list[str] = []
     with progress_bar() as progress:
-        manifest = export_run(run, out, progress, target, calibration, Recipe("int8", samples=samples, seed=seed))
+        recipe = Recipe("int8", samples=samples, seed=seed)
+        manifest = export_run(run, out, progress, target, calibration, recipe, fuse_frontend, notes.append)
+    for line in notes:
+        log(line)
     if json:
         rows = [to_json(artifact) for artifact in manifest.artifacts]
         print_json({"bundle": str(out), "artifacts": rows})

@@ -11,7 +11,7 @@ import numpy as np
 from edgekit.calibration.representative import stratified_sample
 from edgekit.core.bundle import write_bundle
 from edgekit.core.files import check_new, sha256_of
-from edgekit.core.manifest import FileEntry, Manifest
+from edgekit.core.manifest import FileEntry, Manifest, ModelCard
 from edgekit.core.recipe import Recipe
 from edgekit.errors import DataError
 from edgekit.exporters.build import Export, export
@@ -24,6 +24,7 @@ from edgekit.training.data import Example, scan
 from edgekit.training.features import plain_features
 from edgekit.training.progress import Progress
 from edgekit.workflows.card import card_of_run
+from edgekit.workflows.fuse import fuse_export
 
 __all__ = ["PARITY_IMAGES", "export_run"]
 
@@ -49,6 +50,8 @@ def export_run(
     target: str = "generic",
     calibration: Path | None = None,
     recipe: Recipe | None = None,
+    fuse: bool = False,
+    note: Callable[[str], None] = lambda _text: None,
 ) -> Manifest:
     """Convert, quantize, verify and write.
 
@@ -59,6 +62,8 @@ def export_run(
         target: a name of `edgekit.exporters.targets.TARGETS`.
         calibration: a data set to calibrate and compare on; by default the run's own training images.
         recipe: sample count and seed of the calibration; its precision is that of each artifact.
+        fuse: put the front end into the files: uint8 image in, logits out.
+        note: told in one line of what could not be made.
 
     Returns:
         The manifest that was written.
@@ -89,16 +94,18 @@ def export_run(
         layout=card.input.layout,
         progress=_steps(progress, 1 + 2 * len(profile.artifacts)),
     )
-    golden = make_golden(card, _pictures(compared.examples[:_GOLDEN_IMAGES], run.frontend), exported.files)
-    manifest = _manifest(run, card.name, target, exported, golden)
+    pictures = _pictures(compared.examples if fuse else compared.examples[:_GOLDEN_IMAGES], run.frontend)
+    if fuse:
+        card, exported = fuse_export(run, card, exported, pictures, compared.targets, profile, note)
+    golden = make_golden(card, pictures[:_GOLDEN_IMAGES], exported.files)
+    manifest = _manifest(run, card, target, exported, golden)
     write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, GOLDEN: golden})
     return manifest
 
 
-def _manifest(run: Run, name: str, target: str, exported: Export, golden: bytes) -> Manifest:
-    card = card_of_run(run)
+def _manifest(run: Run, card: ModelCard, target: str, exported: Export, golden: bytes) -> Manifest:
     return Manifest(
-        name=name,
+        name=card.name,
         model=run.config.model,
         labels=card.labels,
         frontend=card.frontend,

@@ -137,3 +137,28 @@ def test_train_json_and_the_run_folder(tmp_path, textures):
     assert report["epochs"] == 2
     assert report["test"]["n"] == 60
     assert {p.name for p in (tmp_path / "run").iterdir()} >= {"model.safetensors", "metrics.json", "curves.csv", "run.json"}
+
+
+def test_fused_files_take_the_image_itself_and_agree_with_the_plain_ones(tmp_path, exported, trained_run, textures):
+    report = document(edgekit("export", trained_run, "--out", "fused.bundle", "--fuse-frontend", "--json", cwd=tmp_path))
+    assert {(row["format"], row["precision"]) for row in report["artifacts"]} == {
+        ("onnx", "fp32"),
+        ("onnx", "int8"),
+        ("tflite", "fp32"),
+    }
+    exact = [parity for row in report["artifacts"] if row["precision"] == "fp32" for parity in row["parity"]]
+    assert min(parity["sqnr_db"] for parity in exact) > 80
+    bundle = Bundle.open(tmp_path / "fused.bundle")
+    assert bundle.manifest.frontend.name == "pixels"
+    assert all(artifact.input.dtype == "uint8" for artifact in bundle.manifest.artifacts)
+    assert all(check.ok for check in check_golden(bundle))
+    fused, plain = (
+        {
+            (row["artifact"], row["runtime"]): row["confusion"]
+            for row in document(edgekit("evaluate", path, textures, "--json", cwd=tmp_path))["results"]
+        }
+        for path in (tmp_path / "fused.bundle", exported[0])
+    )
+    for key in fused:
+        if "fp32" in key[0]:
+            assert fused[key] == plain[key]

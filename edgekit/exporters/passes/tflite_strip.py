@@ -13,7 +13,7 @@ import numpy as np
 
 from edgekit.core.optional import require
 
-__all__ = ["tflite_strip"]
+__all__ = ["pack_flatbuffer", "tflite_strip"]
 
 _ALIGNMENT = 16
 _DESCRIPTION = b"edgekit"
@@ -36,7 +36,7 @@ def tflite_strip(model: bytes) -> bytes:
         _strip_tensors(tree, graph)
     _name_edges(tree)
     _renumber_buffers(tree)
-    return _pack(tree)
+    return pack_flatbuffer(tree)
 
 
 def _pull_in_external_buffers(tree: Any, model: bytes) -> None:
@@ -116,7 +116,8 @@ def _renumber_buffers(tree: Any) -> None:
     tree.buffers = kept
 
 
-def _pack(tree: Any) -> bytes:
+def pack_flatbuffer(tree: Any) -> bytes:
+    """A `ModelT` tree as bytes; equal trees give equal bytes."""
     builder = _builder()
     builder.Finish(tree.Pack(builder), b"TFL3")
     return bytes(builder.Output())
