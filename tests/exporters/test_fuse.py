@@ -16,7 +16,7 @@ from edgekit.exporters.fuse import fuse_onnx, fuse_tflite
 from edgekit.exporters.fused import FUSED, front_end_graph
 from edgekit.exporters.targets import get_target
 from edgekit.exporters.to_onnx import quantize_onnx, to_onnx
-from edgekit.frontends import FrontEnd, Hog, Pixels, Signature, Standardisation
+from edgekit.frontends import FrontEnd, Hog, LogSignature, Pixels, Scattering, Signature, Standardisation
 from edgekit.runtimes import installed_runtimes
 from edgekit.runtimes.litert import interpreter_module
 from tests.synthetic import CLASSES, texture
@@ -29,7 +29,13 @@ FRONT_ENDS = [
     Signature((24, 24), directions="both-rotated", depth=3),
     Signature((16, 24), depth=2, path="rgb+time"),
     Signature((24, 24), depth=5, path="grey+time", directions="both"),
+    LogSignature((24, 20), directions="both"),
+    Scattering((32, 32), J=2, L=4),
     Signature((24, 24), depth=1),
+    Signature((24, 20), directions="both", path="lead-lag"),
+    LogSignature((24, 24), depth=5, path="grey+time"),
+    LogSignature((24, 24), depth=1),
+    Scattering((33, 40), J=3, L=5, max_order=2, colour="grey"),
     Pixels((24, 24), "CHW", "rgb", (0.1, 0.2, 0.3), (1.0, 2.0, 3.0)),
     Pixels((24, 20), "HWC", "bgr", 1 / 128, -1.0),
     Pixels((24, 24), "HWC", "grey"),
@@ -44,7 +50,8 @@ def images(size: tuple[int, int], count: int = 12) -> np.ndarray:
 def fitted(frontend: FrontEnd) -> FrontEnd:
     if frontend.name == "pixels":
         return frontend
-    return frontend.with_standardisation(Standardisation.fit(frontend.raw(images(frontend.size))))
+    features = np.moveaxis(frontend.raw(images(frontend.size)), frontend.feature_axis, -1)
+    return frontend.with_standardisation(Standardisation.fit(features))
 
 
 def decibels(actual: np.ndarray, expected: np.ndarray) -> float:
@@ -74,7 +81,7 @@ def test_the_graph_gives_the_front_ends_features(frontend):
     assert decibels(actual, expected) > 100
 
 
-@pytest.mark.parametrize("frontend", FRONT_ENDS[:5], ids=lambda f: f"{f.config.path}-{f.config.directions}")
+@pytest.mark.parametrize("frontend", FRONT_ENDS[:7], ids=lambda f: f"{f.name}-{f.size}")
 def test_onnx_takes_a_uint8_image_and_gives_the_networks_logits(frontend):
     frontend = fitted(frontend)
     module, pictures = network(frontend), images(frontend.size)
@@ -109,8 +116,13 @@ def test_equal_inputs_give_equal_bytes():
     assert len(files) == 1
 
 
-def test_tflite_takes_a_uint8_image_too_on_every_runtime():
-    frontend = fitted(Signature((24, 24), directions="both"))
+@pytest.mark.parametrize(
+    "frontend",
+    [Signature((24, 24), directions="both"), LogSignature((24, 24), directions="both-rotated"), Scattering((32, 32), J=2, L=4)],
+    ids=lambda f: f.name,
+)
+def test_tflite_takes_a_uint8_image_too_on_every_runtime(frontend):
+    frontend = fitted(frontend)
     module, pictures = network(frontend), images(frontend.size, 6)
     features = frontend(pictures)
     fused = fuse_tflite(front_end_graph(frontend), module, features[:1], frontend.size)
@@ -133,7 +145,6 @@ REFUSED = {
     "a rotation of an oblong": (Signature((24, 32), directions="both-rotated"), "square"),
     "time in two lengths": (Signature((24, 32), directions="both", path="rgb+time"), "square"),
     "one pixel a row": (Signature((24, 1)), "at least 2 pixels"),
-    "lead-lag": (Signature((24, 24), path="lead-lag"), "lead-lag"),
 }
 
 

@@ -18,7 +18,9 @@ __all__ = ["FUSED", "FrontEndGraph", "front_end_graph"]
 FUSED = Registry(
     "front end that can be put into a graph",
     {
+        "logsignature": "edgekit.exporters.fused.logsignature:LogSignatureGraph",
         "pixels": "edgekit.exporters.fused.pixels:PixelsGraph",
+        "scattering": "edgekit.exporters.fused.scattering:ScatteringGraph",
         "signature": "edgekit.exporters.fused.signature:SignatureGraph",
     },
 )

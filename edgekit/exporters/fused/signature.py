@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from edgekit.errors import ModelError
@@ -16,54 +17,71 @@ from edgekit.frontends.base import FrontEnd
 from edgekit.frontends.paths import path_kind
 from edgekit.frontends.tensor_algebra import feature_scale
 
-__all__ = ["SignatureGraph", "row_signatures"]
-
-_PATHS = ("rgb", "rgb+time", "grey+time")
+__all__ = ["RowPathGraph", "SignatureGraph", "row_levels"]
 
 #: 299 R + 587 G + 114 B in the units of `frontends.paths`.
 _LUMA = ((299.0 / 1024,), (587.0 / 1024,), (114.0 / 1024,))
 
 
-class SignatureGraph(FrontEndGraph):
-    """The signature front end, float32, in its directions and on its path.
+class RowPathGraph(FrontEndGraph):
+    """The rows of an image as paths, float32, in their directions; a subclass makes features of their signatures.
+
+    Args:
+        frontend: `Signature` or `LogSignature`.
+        unit: (Q,) factor of every feature.
 
     Raises:
-        ModelError: on float64, one pixel a row, "both-rotated" of an image that is not square, or another path.
+        ModelError: on float64, one pixel a row, "both-rotated" or a path with time in both directions of an oblong image.
     """
 
     luma: torch.Tensor
     clock: torch.Tensor
 
-    def __init__(self, frontend: FrontEnd) -> None:
-        config = frontend.config
+    def __init__(self, frontend: FrontEnd, unit: np.ndarray) -> None:
+        super().__init__(frontend, unit)
+        config, kind = frontend.config, path_kind(frontend.config.path)
         height, width = config.size
-        _check(config.path, config.dtype, config.directions, height, width)
-        kind = path_kind(config.path)
-        super().__init__(frontend, feature_scale(kind.channel_scale(width), config.depth))
-        self.depth, self.grey, self.time = config.depth, config.path == "grey+time", kind.time
+        _check(config.dtype, config.directions, kind.time, height, width)
+        self.depth, self.path, self.time = config.depth, config.path, kind.time
         self.views = _VIEWS[config.directions]
-        if config.directions != "rows" and kind.time and height != width:
-            raise ModelError("Expected a square size for a path with time in two directions in a graph. Use --size N.")
         self.register_buffer("luma", torch.tensor(_LUMA))
         self.register_buffer("clock", torch.arange(width, dtype=torch.float32).reshape(1, 1, width))
-        for side in {height, width}:
-            self.register_buffer(f"before_{side - 1}", torch.triu(torch.ones(side - 1, side - 1), 1))
+        for steps in {kind.length(side) - 1 for side in (height, width)}:
+            self.register_buffer(f"before_{steps}", torch.triu(torch.ones(steps, steps), 1))
 
     def raw(self, image: torch.Tensor) -> torch.Tensor:
         """See `FrontEndGraph.raw`: (R, Q)."""
         return torch.cat([self._rows(view(image)) for view in self.views])
 
     def _rows(self, image: torch.Tensor) -> torch.Tensor:
-        colours = image @ self.luma if self.grey else image
+        colours = image if self.path.startswith("rgb") else image @ self.luma
         points = colours.permute(0, 2, 1)
         points = points - points[..., :1]
+        if self.path == "lead-lag":
+            points = _lead_lag(points)
         if self.time:
             points = torch.cat([points, self.clock.expand(points.shape[0], 1, points.shape[2])], dim=1)
-        return row_signatures(points, self.depth, self.get_buffer(f"before_{points.shape[2] - 1}"))
+        return self.features(row_levels(points, self.depth, self.get_buffer(f"before_{points.shape[2] - 1}")))
+
+    def features(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        """Levels 1 to N of the signatures, (R, C^k) each -> (R, Q)."""
+        raise NotImplementedError
 
 
-def row_signatures(points: torch.Tensor, depth: int, before: torch.Tensor) -> torch.Tensor:
-    """Levels 1 to `depth` of every row, side by side.
+class SignatureGraph(RowPathGraph):
+    """The signature front end."""
+
+    def __init__(self, frontend: FrontEnd) -> None:
+        config = frontend.config
+        super().__init__(frontend, feature_scale(path_kind(config.path).channel_scale(config.size[1]), config.depth))
+
+    def features(self, levels: list[torch.Tensor]) -> torch.Tensor:
+        """See `RowPathGraph.features`."""
+        return torch.cat(levels, dim=1)
+
+
+def row_levels(points: torch.Tensor, depth: int, before: torch.Tensor) -> list[torch.Tensor]:
+    """Levels 1 to `depth` of the signature of every row.
 
     Args:
         points: (R, C, W) float32, each path from the origin, W at least 2.
@@ -71,7 +89,7 @@ def row_signatures(points: torch.Tensor, depth: int, before: torch.Tensor) -> to
         before: (W - 1, W - 1), 1 where the row's index is smaller than the column's.
 
     Returns:
-        (R, C + ... + C^N).
+        (R, C), ..., (R, C^N).
     """
     rows = points.shape[0]
     steps = points[..., 1:] - points[..., :-1]
@@ -85,7 +103,13 @@ def row_signatures(points: torch.Tensor, depth: int, before: torch.Tensor) -> to
             prefixes.append(increments @ before)
             # The sum over all time: what stands before the last step, and that step.
             levels.append(prefixes[-1][..., -1] + increments[..., -1])
-    return torch.cat(levels, dim=1)
+    return levels
+
+
+def _lead_lag(points: torch.Tensor) -> torch.Tensor:
+    """(R, 1, W) -> (R, 2, 2 W - 1); see `frontends.paths`."""
+    twice = torch.stack([points, points], dim=-1).reshape(points.shape[0], 1, 2 * points.shape[2])
+    return torch.cat([twice[..., 1:], twice[..., :-1]], dim=1)
 
 
 def _horner(prefixes: list[torch.Tensor], steps: torch.Tensor, level: int) -> torch.Tensor:
@@ -115,12 +139,12 @@ _VIEWS: dict[str, tuple[Callable[[torch.Tensor], torch.Tensor], ...]] = {
 }
 
 
-def _check(path: str, dtype: str, directions: str, height: int, width: int) -> None:
-    if path not in _PATHS:
-        raise ModelError(f"Expected a path of {', '.join(_PATHS)} for a graph, got {path!r}. Export without --fuse-frontend.")
+def _check(dtype: str, directions: str, time: bool, height: int, width: int) -> None:
     if dtype != "float32":
         raise ModelError(f"Expected a float32 signature for a graph, got {dtype}. Export without --fuse-frontend.")
     if directions == "both-rotated" and height != width:
         raise ModelError(f"Expected a square size for 'both-rotated' in a graph, got {height} x {width}. Use --size N.")
+    if directions == "both" and time and height != width:
+        raise ModelError(f"Expected a square size for time in both directions in a graph, got {height} x {width}. Use --size N.")
     if width < 2 or (directions != "rows" and height < 2):
         raise ModelError(f"Expected at least 2 pixels in every row for a graph, got {height} x {width}.")
