@@ -18,7 +18,15 @@ from edgekit.exporters.passes.rewrite_mish import rewrite_mish
 from edgekit.exporters.passes.softmax_last import softmax_last
 from edgekit.exporters.passes.trace import prepare
 
-__all__ = ["INPUT_NAME", "OUTPUT_NAME", "Converted", "check_calibration", "simplify_for_onnx", "simplify_for_tflite"]
+__all__ = [
+    "INPUT_NAME",
+    "OUTPUT_NAME",
+    "Converted",
+    "check_calibration",
+    "simplify_for_onnx",
+    "simplify_for_tensorrt",
+    "simplify_for_tflite",
+]
 
 #: Names of the one input and the one output in every file that edgekit makes.
 INPUT_NAME = "features"
@@ -48,6 +56,12 @@ def simplify_for_onnx(module: nn.Module, sample: np.ndarray) -> nn.Module:
         sample: one input, (1, ...) float32.
     """
     return rewrite_mish(_simplify(module, torch.from_numpy(sample)), "tanh")
+
+
+def simplify_for_tensorrt(module: nn.Module, sample: np.ndarray) -> nn.Module:
+    """As `simplify_for_onnx`, and 1-D convolutions as 2-D ones: TensorRT has no others with quantized weights."""
+    example = torch.from_numpy(sample)
+    return rewrite_mish(conv1d_to_conv2d(_simplify(module, example), example), "tanh")
 
 
 def simplify_for_tflite(module: nn.Module, sample: np.ndarray) -> nn.Module:

@@ -18,8 +18,17 @@ from edgekit.core.recipe import Format, Precision, Recipe
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import InputError, MissingExtraError, UnknownNameError
 from edgekit.exporters import parity as gates
-from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration, simplify_for_onnx, simplify_for_tflite
+from edgekit.exporters.base import (
+    INPUT_NAME,
+    OUTPUT_NAME,
+    Converted,
+    check_calibration,
+    simplify_for_onnx,
+    simplify_for_tensorrt,
+    simplify_for_tflite,
+)
 from edgekit.exporters.embed import embed_onnx, embed_tflite
+from edgekit.exporters.runnable import check_half_range, check_runnable
 from edgekit.exporters.targets import Target, get_target
 from edgekit.exporters.to_onnx import quantize_onnx, to_onnx
 from edgekit.exporters.to_tflite import quantize_tflite, to_tflite
@@ -100,7 +109,7 @@ def export(
 
     Raises:
         InputError: on samples that do not fit each other, or a module that does not give (n, classes).
-        ModelError: when the network does not convert.
+        ModelError: when the network does not convert, or the target cannot run it.
         GateError: when a file misses its gate. Nothing is returned then.
         MissingExtraError: without the converters, or without any runtime for a format.
     """
@@ -115,6 +124,7 @@ def export(
     files = []
     for format_, precision, converted in _convert(module, profile, plan, sample, tell):
         model = _embed(converted.model, format_, card_text)
+        check_runnable(model, format_, profile)
         artifact = _describe(
             format_, replace(plan, precision=precision), converted, model, features.shape[1:], layout, reference.shape[1]
         )
@@ -165,12 +175,21 @@ def _convert(
         recipe = replace(plan, precision=precision)
         if format_ == "onnx":
             if "onnx" not in floats:
-                floats["onnx"] = to_onnx(simplify_for_onnx(module, example), example, target)
+                floats["onnx"] = _float_onnx(module, sample, target)
             yield format_, precision, _onnx(floats["onnx"], recipe, sample, target)
         else:
             if "tflite" not in floats:
                 floats["tflite"] = to_tflite(simplify_for_tflite(module, example), example)
             yield format_, precision, quantize_tflite(floats["tflite"], recipe, sample)
+
+
+def _float_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
+    example = sample[:1]
+    if target.scheme != "tensorrt":
+        return to_onnx(simplify_for_onnx(module, example), example, target)
+    model = to_onnx(simplify_for_tensorrt(module, example), example, target)
+    check_half_range(model, sample)
+    return model
 
 
 def _onnx(model: bytes, recipe: Recipe, sample: np.ndarray, target: Target) -> Converted:

@@ -24,6 +24,7 @@ from edgekit.core.optional import require
 from edgekit.core.recipe import PerTensor, Recipe
 from edgekit.core.spec import Affine
 from edgekit.errors import ModelError
+from edgekit.exporters import tensorrt
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
 from edgekit.exporters.passes.onnx_integer_edges import onnx_integer_edges
 from edgekit.exporters.passes.onnx_integer_moves import onnx_integer_moves
@@ -86,7 +87,7 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
         model: as `to_onnx` gave it.
         recipe: its granularity decides the weights' scales.
         calibration: (n, ...) float32 features.
-        target: decides the IR version.
+        target: decides the IR version and the scheme; by TensorRT's, the file's input and output stay float32.
 
     Raises:
         InputError: on a calibration sample of another shape.
@@ -98,7 +99,7 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
     sample = check_calibration(calibration, shape)
     with tempfile.TemporaryDirectory() as folder, quiet():
         try:
-            quantized = _quantize(onnx.load_from_string(model), Path(folder), recipe, sample)
+            quantized = _quantize(onnx.load_from_string(model), Path(folder), recipe, sample, target)
         except (OSError, MemoryError):
             raise  # a full disk is no fault of the network
         # The quantizer raises bare Exception and whatever the runtime raises.
@@ -106,6 +107,9 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"Expected a graph that onnxruntime quantizes: {reason}. Export fp32 alone.") from error
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
+    if target.scheme == "tensorrt":
+        # Float edges: TensorRT quantizes inside the network, and wants each DequantizeLinear behind a QuantizeLinear.
+        return Converted(_serialize(quantized, target))
     quantized, entry, leaving = onnx_integer_edges(onnx_integer_moves(quantized))
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
     affines = {INPUT_NAME: entry, OUTPUT_NAME: leaving}
@@ -113,11 +117,11 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
     return Converted(_serialize(quantized, target), entry, leaving)
 
 
-def _quantize(proto: Any, folder: Path, recipe: Recipe, sample: np.ndarray) -> Any:
+def _quantize(proto: Any, folder: Path, recipe: Recipe, sample: np.ndarray, target: Target) -> Any:
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    onnx = require("onnx", "export")
+    onnx, by_tensorrt = require("onnx", "export"), target.scheme == "tensorrt"
     source, prepared, result = (str(folder / name) for name in ("source.onnx", "prepared.onnx", "result.onnx"))
     onnx.save(proto, source)
     quant_pre_process(source, prepared)
@@ -126,11 +130,12 @@ def _quantize(proto: Any, folder: Path, recipe: Recipe, sample: np.ndarray) -> A
         result,
         _Reader(sample),
         quant_format=quantization.QuantFormat.QDQ,
-        op_types_to_quantize=list(_QUANTIZED_OPERATORS),
+        op_types_to_quantize=list(tensorrt.QUANTIZED_OPERATORS if by_tensorrt else _QUANTIZED_OPERATORS),
         per_channel=not isinstance(recipe.granularity, PerTensor),
         activation_type=quantization.QuantType.QInt8,
         weight_type=quantization.QuantType.QInt8,
         calibrate_method=quantization.CalibrationMethod.MinMax,
+        extra_options=tensorrt.quantizer_options() if by_tensorrt else {},
     )
     return onnx.load(result)
 

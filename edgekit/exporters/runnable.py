@@ -1,0 +1,70 @@
+"""Can the board run this file at all? Asked before anything is written."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgekit.core.optional import require
+from edgekit.core.recipe import Format
+from edgekit.errors import ModelError
+from edgekit.exporters import tensorrt
+from edgekit.exporters.quiet import quiet
+from edgekit.exporters.targets import Target
+
+__all__ = ["check_half_range", "check_runnable"]
+
+#: Largest number of half precision.
+_HALF_MAX = 65504.0
+
+_LOOKED_AT = 32
+
+
+def check_runnable(model: bytes, format_: Format, target: Target) -> None:
+    """Pass silently when the file fits the board's memory and its engine knows the operators.
+
+    Raises:
+        ModelError: saying what does not fit, and what to do.
+    """
+    if target.largest_file is not None and len(model) > target.largest_file:
+        raise ModelError(
+            f"Expected a file of at most {target.largest_file:,} bytes for target {target.name!r} (a quarter of "
+            f"{target.memory_mb} MB), got {len(model):,} bytes. Train a smaller network, or choose another board: edgekit targets"
+        )
+    if format_ == "onnx" and target.scheme == "tensorrt":
+        tensorrt.check_operators(model)
+
+
+def check_half_range(model: bytes, sample: np.ndarray) -> None:
+    """Pass silently when every number that float32 ONNX computes fits half precision, in which a GPU may compute it.
+
+    Args:
+        model: float32 ONNX of one input.
+        sample: (n, ...) float32 features, of which the first 32 are run.
+
+    Raises:
+        ModelError: naming the operator whose values do not fit.
+    """
+    onnx, onnxruntime = require("onnx", "export"), require("onnxruntime", "onnx")
+    proto = onnx.load_from_string(model)
+    for tensor in proto.graph.initializer:
+        _check_half(onnx.numpy_helper.to_array(tensor), "a constant")
+    proto = onnx.shape_inference.infer_shapes(proto)
+    makers = {name: node.op_type for node in proto.graph.node for name in node.output}
+    names = [v.name for v in proto.graph.value_info if v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
+    names = [name for name in names if name in makers]
+    for name in names:
+        proto.graph.output.append(onnx.ValueInfoProto(name=name))
+    with quiet():
+        session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0].name
+    for row in range(min(len(sample), _LOOKED_AT)):
+        for name, values in zip(names, session.run(names, {entry: sample[row : row + 1]}), strict=True):
+            _check_half(values, f"an output of {makers[name]}")
+
+
+def _check_half(values: np.ndarray, what: str) -> None:
+    if values.dtype == np.float32 and values.size and (largest := float(np.abs(values).max())) > _HALF_MAX:
+        raise ModelError(
+            f"Expected numbers of at most {_HALF_MAX:.0f}, the largest of half precision, got {largest:.3g} in {what}. "
+            "Normalise what comes before it, or choose a target that computes in float32."
+        )
