@@ -6,7 +6,7 @@ Over the step from u to v, Omega_p is constant, c_p = u_i v_j - u_j v_i, x_k has
 
     A = sum c,   2 M = sum m c,   6 Q = sum w c,   B = sum (C + c / 2) c
 
-are one matrix product per row, [1, m, w, C + c / 2] (12, W) by c (W, 3). Of pixel levels, c, m, w and A are integers that float32
+are one matrix product per row, c (3, W) by [1, m, w, C + c / 2] (W, 12). Of pixel levels, c, m, w and A are integers that float32
 holds exactly (A of rows of up to 129 pixels).
 
 Channels come before time, all rows after one another. Each row starts at the origin and is filled up with zeros, so the step
@@ -33,8 +33,8 @@ MAX_DEPTH = 4
 #: Planes: x and its first two again (0 to 4), 1, m, w, C + c / 2 (5 to 16), products to add up (17 to 22), c (23 to 25).
 _X, _ONE, _MEAN, _PRODUCTS, _RUNNING, _SPARE, _AREA, _PLANES = 0, 5, 6, 9, 15, 17, 23, 26
 
-#: Rows of the left factor that each depth needs.
-_LEFT = {2: 1, 3: 4, 4: 12}
+#: Planes among 1, m, w, C + c / 2 that each depth needs.
+_WEIGHTS = {2: 1, 3: 4, 4: 12}
 
 
 def rows_at_once(width: int, dtype: np.dtype) -> int:
@@ -50,10 +50,11 @@ class _AreaSums:
         rows: number of paths.
         width: points of each.
         dtype: float32 or float64.
-        table: rows of `self._table`, the first of them the sums.
+        before: rows of `self._table` before the sums, for their products.
+        after: rows of it after the sums.
     """
 
-    def __init__(self, depth: int, rows: int, width: int, dtype: np.dtype, table: int) -> None:
+    def __init__(self, depth: int, rows: int, width: int, dtype: np.dtype, before: int, after: int) -> None:
         self._depth, self._rows, self._width = depth, rows, padded_width(width)
         self._length = rows * self._width
         self._memory = np.zeros((_PLANES, padded_stride(self._length, dtype.itemsize)), dtype)
@@ -61,8 +62,9 @@ class _AreaSums:
         paths = self._paths(_X, 3)
         self.points = paths[..., :width]
         self._ends = np.empty((3, rows), dtype)
-        self._moments = np.empty((rows, _LEFT[depth], 3), dtype)
-        self._table = np.zeros((table, rows), dtype)
+        self._moments = np.empty((rows, 3, _WEIGHTS[depth]), dtype)
+        self._table = np.zeros((before + SUMS + after, rows), dtype)
+        self._sums = self._table[before : before + SUMS]
         self._steps = [*self._means_and_areas(), *(self._fourth_level_planes() if depth == 4 else [])]
         self._steps += self._sum_up(paths[..., width - 1])
 
@@ -103,16 +105,16 @@ class _AreaSums:
 
     def _sum_up(self, ends: np.ndarray) -> list[Step]:
         """The matrix product over time, and the sums as columns of the table, one path each."""
-        left = self._paths(_ONE, _LEFT[self._depth]).swapaxes(0, 1)
-        right = self._paths(_AREA, 3).transpose(1, 2, 0)
-        count = self._moments.shape[1] * 3
-        table = self._table
+        count = _WEIGHTS[self._depth]
+        weights = self._paths(_ONE, count).transpose(1, 2, 0)
+        areas = self._paths(_AREA, 3).swapaxes(0, 1)
+        sums = self._sums
         steps: list[Step] = [
             (np.copyto, (self._ends, ends)),
-            (np.matmul, (left, right, self._moments)),
-            (np.copyto, (table[:count], self._moments.reshape(self._rows, count).T)),
+            (np.matmul, (areas, weights, self._moments)),
+            (np.copyto, (sums[: 3 * count].reshape(count, 3, self._rows), self._moments.T)),
         ]
-        return [*steps, (np.multiply, (table[:3], table[2], table[36:39]))] if self._depth == 4 else steps
+        return [*steps, (np.multiply, (sums[:3], sums[2], sums[36:39]))] if self._depth == 4 else steps
 
     @property
     def macs(self) -> int:
@@ -124,20 +126,20 @@ class AreaSignature(_AreaSums):
     """Plan of the signature S = L (x) exp(X), by Horner's rule: S_4 = L_4 + (L_3 + (L_2 / 2 + X X / 24) X) X."""
 
     def __init__(self, depth: int, rows: int, width: int, dtype: np.dtype) -> None:
-        super().__init__(depth, rows, width, dtype, SUMS + 9)
+        super().__init__(depth, rows, width, dtype, before=9, after=0)
         self._features = np.empty((sum(3**level for level in range(1, depth + 1)), rows), dtype)
         self._by_path = self._features.T
         self._steps += self._finish()
 
     def _finish(self) -> list[Step]:
-        ends, table, features, rows = self._ends, self._table, self._features, self._rows
+        ends, features, rows = self._ends, self._features, self._rows
         low, fourth = _signature_maps(self._depth, self._memory.dtype.char)
-        powers = table[SUMS : SUMS + 9]
+        powers, low_sums, fourth_sums = self._table[:9], self._table[:21], self._table[21:]
         lower = np.empty((len(low), rows), self._memory.dtype)
         steps: list[Step] = [
             (np.copyto, (features[:3], ends)),
             (np.multiply, (ends[:, None], ends, powers.reshape(3, 3, rows))),
-            (np.matmul, (low, table, lower)),
+            (np.matmul, (low, low_sums, lower)),
             (np.copyto, (features[3:12], lower[:9])),
         ]
         if self._depth == 2:
@@ -153,7 +155,7 @@ class AreaSignature(_AreaSums):
             (np.multiply, (inner, ends, factor.reshape(9, 3, rows))),
             (np.add, (factor, lower[27:54], factor)),
             (np.multiply, (factor[:, None], ends, product.reshape(27, 3, rows))),
-            (np.matmul, (fourth, table[12:SUMS], last)),
+            (np.matmul, (fourth, fourth_sums, last)),
             (np.add, (last, product, last)),
         ]
 
@@ -167,7 +169,7 @@ class AreaLogSignature(_AreaSums):
     """Plan of the log-signature: the sums, their products with X, and one constant matrix."""
 
     def __init__(self, depth: int, rows: int, width: int, dtype: np.dtype) -> None:
-        super().__init__(depth, rows, width, dtype, LOG_SUMS + 3)
+        super().__init__(depth, rows, width, dtype, before=0, after=LOG_SUMS + 3 - SUMS)
         table, ends = self._table, self._ends
         self._matrix = _log_map(depth, dtype.char)
         self._features = np.empty((len(self._matrix), rows), dtype)
@@ -192,13 +194,13 @@ class AreaLogSignature(_AreaSums):
 
 @lru_cache(maxsize=8)
 def _signature_maps(depth: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
-    """From the sums and X X: S_2, L_2 + X X / 6, L_2 / 2 + X X / 24 and L_3; and L_4 from the last 27 sums."""
+    """From X X and the first 12 sums: S_2, L_2 + X X / 6, L_2 / 2 + X X / 24 and L_3; from the other 27: L_4."""
     second, third, fourth = loop_levels()
     power = np.eye(9)
-    low = [np.hstack([share * second, factor * power]) for share, factor in ((1, 1 / 2), (1, 1 / 6), (1 / 2, 1 / 24))]
+    low = [np.hstack([factor * power, share * second[:, :12]]) for share, factor in ((1, 1 / 2), (1, 1 / 6), (1 / 2, 1 / 24))]
     if depth == 2:
         return _frozen(low[0], dtype), _frozen(fourth[:0], dtype)
-    low.append(np.hstack([third, np.zeros((27, 9))]))
+    low.append(np.hstack([np.zeros((27, 9)), third[:, :12]]))
     return _frozen(np.vstack(low), dtype), _frozen(fourth[:, 12:], dtype)
 
 

@@ -71,8 +71,8 @@ class PathKind:
 
 
 def _rgb(images: np.ndarray, out: np.ndarray) -> None:
-    colours = images.transpose(3, 0, 1, 2)
-    np.subtract(colours, colours[..., :1].astype(out.dtype), out=out)
+    colours = images.astype(out.dtype, order="C").transpose(3, 0, 1, 2)
+    np.subtract(colours, colours[..., :1], out=out)
 
 
 def _grey(images: np.ndarray, out: np.ndarray) -> None:
