@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from interleaved import Case, Measured, measure
+from scattering_cases import scattering_cases
 from signature_cases import jpeg_case, signature_cases
 
 from edgekit.frontends.image import decode
@@ -27,7 +28,7 @@ _LIBRARIES = ("numpy", "iisignature", "pysiglib", "kymatio", "scipy", "opencv-py
 
 def registry(photo: np.ndarray, bundle: Path | None) -> list[Case]:
     """Every case, in the order of the table."""
-    return [*signature_cases(photo), *([jpeg_case(photo, bundle)] if bundle else [])]
+    return [*signature_cases(photo), *scattering_cases(photo), *([jpeg_case(photo, bundle)] if bundle else [])]
 
 
 def smoothed_noise() -> np.ndarray:
@@ -44,8 +45,10 @@ def line(case: Case, measured: Measured) -> str:
     bar = f"{case.at_least} ({case.aim})" if case.at_least else "-"
     beside = ", ".join(f"{measured.ratios[name]:.1f} {name}" for name in others) or "-"
     error = measured.errors[first]
-    microseconds = measured.microseconds["edgekit"]
-    return f"| {case.name} | {first} | {bar} | {measured.ratios[first]:.1f} | {microseconds:.0f} | {error:.0e} | {beside} |"
+    ours, theirs = measured.microseconds["edgekit"], measured.microseconds[first]
+    return (
+        f"| {case.name} | {first} | {bar} | {measured.ratios[first]:.1f} | {ours:.0f} / {theirs:.0f} | {error:.0e} | {beside} |"
+    )
 
 
 def versions() -> str:
@@ -71,7 +74,7 @@ def main() -> int:
     cases = [case for case in registry(photo, arguments.bundle) if arguments.only in case.name]
     print(versions(), file=sys.stderr)
     if not arguments.json:
-        print("| case | against | asked (aim) | ratio | us | difference | others |\n|---|---|---|---|---|---|---|")
+        print("| case | against | asked (aim) | ratio | us, ours / theirs | difference | others |\n|---|---|---|---|---|---|---|")
     results, missed = [], False
     for case in cases:
         measured = measure(case, arguments.rounds)

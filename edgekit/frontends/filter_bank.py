@@ -1,8 +1,8 @@
 """The constants of a scattering of one size: where pixels are mirrored to, which frequencies a wavelet keeps, the low-pass.
 
 Subsampling by k in space adds up k x k blocks of the spectrum. So a spectrum is cut into blocks, of which the first lies around
-frequency 0: about nine of them hold the wavelets of a scale, however many there are. The low-pass filter is the outer product of two
-Gaussians: filtering, subsampling and dropping the border are two small matrices.
+frequency 0: about nine of them hold the wavelets of a scale, however many there are. The low-pass filter is the outer product of
+two Gaussians: filtering, subsampling and dropping the border are two small matrices.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Scale:
 
     Attributes:
         shape: (m, n) of what they give.
-        places: (B * m * n,) places in a flat spectrum of the B blocks that some wavelet needs; None where it is the spectrum.
+        places: (B * m * n,) places in a flat spectrum of the B blocks that some wavelet needs; None where they are all needed.
         transfer: (L, B, m * n * 2) float32: m n times the transfer function, each value twice, for real and imaginary parts that
             lie side by side.
     """
@@ -134,19 +134,18 @@ def _scales(padded: tuple[int, int], J: int, L: int, order: int) -> tuple[dict[i
 
 def _scale(spectra: np.ndarray, factor: int) -> Scale:
     """Cut (L, M, N) transfer functions into blocks of frequencies that are one after subsampling, and keep the active ones."""
-    height, width = spectra.shape[1:]
-    shape = height // factor, width // factor
-    if factor == 1:
-        places = None
+    angles, height, width = spectra.shape
+    m, n = height // factor, width // factor
+    if factor <= 2:  # every block is active, and blocks as they lie are copied faster
+        places, kept = None, spectra.reshape(angles, factor, m, factor, n).swapaxes(2, 3)
     else:
         rows, columns = _aliases(height, factor), _aliases(width, factor)
-        blocks = rows[:, None, :, None] * width + columns[:, None, :]
-        blocks = blocks.reshape(factor**2, -1)
+        blocks = (rows[:, None, :, None] * width + columns[:, None, :]).reshape(factor**2, -1)
         largest = np.abs(spectra).max(axis=0).ravel()
         places = _frozen(blocks[largest[blocks].max(axis=1) > _NEGLIGIBLE].ravel())
-    flat = spectra.reshape(len(spectra), -1)
-    kept = (flat if places is None else flat[:, places]).reshape(len(spectra), -1, shape[0] * shape[1])
-    return Scale(shape, places, _frozen(np.repeat(kept.astype(np.float32) * np.float32(shape[0] * shape[1]), 2, axis=-1)))
+        kept = spectra.reshape(angles, -1)[:, places]
+    transfer = np.repeat(kept.reshape(angles, -1, m * n).astype(np.float32) * np.float32(m * n), 2, axis=-1)
+    return Scale((m, n), places, _frozen(transfer))
 
 
 def _aliases(length: int, factor: int) -> np.ndarray:

@@ -57,18 +57,15 @@ class _Space(threading.local):
     """Work space for a group of maps, one a thread: fresh memory would cost as much as the transforms of a small image."""
 
     def __init__(self) -> None:
-        self._arrays = self._of(0)
+        self._spectra, self._maps = np.empty(0, np.complex64), np.empty(0, np.float32)
 
-    @staticmethod
-    def _of(count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return np.empty(count, np.complex64), np.empty(count, np.complex64), np.empty(count, np.float32)
-
-    def shaped(self, shape: tuple[int, ...]) -> list[np.ndarray]:
-        """Two complex64 arrays and a float32 one of this shape; what they hold is arbitrary."""
+    def shaped(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Spectra, complex64, and maps, float32, of this shape; what they hold is arbitrary."""
         count = math.prod(shape)
-        if count > len(self._arrays[0]):
-            self._arrays = self._of(max(count, _GROUP))
-        return [array[:count].reshape(shape) for array in self._arrays]
+        if count > len(self._maps):
+            size = max(count, _GROUP)
+            self._spectra, self._maps = np.empty(size, np.complex64), np.empty(size, np.float32)
+        return self._spectra[:count].reshape(shape), self._maps[:count].reshape(shape)
 
 
 #: Maps of order 1 are still needed while those of order 2 are computed.
@@ -104,17 +101,20 @@ def _groups(spectra: np.ndarray, scale: Scale, space: _Space) -> Iterator[_Group
         blocks = _blocks(spectra[start : start + planes], scale)
         for first in range(0, angles, together):
             transfer = scale.transfer[first : first + together]
-            filtered, work, maps = space.shaped((len(transfer), len(blocks), *scale.shape))
+            filtered, maps = space.shaped((len(transfer), len(blocks), *scale.shape))
             _filter(blocks, transfer, filtered)
-            np.abs(inverse(filtered, work), out=maps)
+            np.abs(inverse(filtered), out=maps)
             yield _Group(maps, slice(first, first + len(transfer)), slice(start, start + len(blocks)))
 
 
 def _blocks(spectra: np.ndarray, scale: Scale) -> np.ndarray:
     """(P, M, N) complex64 -> (P, B, m * n * 2) float32, the blocks that the scale keeps."""
-    flat = spectra.reshape(len(spectra), -1)
-    kept = flat if scale.places is None else flat.take(scale.places, axis=1)
-    return kept.view(np.float32).reshape(len(spectra), *scale.transfer.shape[1:])
+    (m, n), (count, height, width) = scale.shape, spectra.shape
+    if scale.places is None:
+        kept = np.ascontiguousarray(spectra.reshape(count, height // m, m, width // n, n).swapaxes(2, 3))
+    else:
+        kept = spectra.reshape(count, -1).take(scale.places, axis=1)
+    return kept.view(np.float32).reshape(count, *scale.transfer.shape[1:])
 
 
 def _filter(blocks: np.ndarray, transfer: np.ndarray, filtered: np.ndarray) -> None:

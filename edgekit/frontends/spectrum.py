@@ -1,8 +1,8 @@
-"""Two-dimensional Fourier transforms in single precision: NumPy's own, or SciPy's where NumPy would compute in float64.
+"""Two-dimensional Fourier transforms in single precision: SciPy's where it is installed, NumPy's otherwise.
 
-NumPy 2 transforms complex64 as it is, as fast as SciPy (docs/results.md), and writes where it is told to; NumPy 1 widens to
-float64, so there SciPy is used where it is installed. NumPy alone suffices in either case. Forward transforms are scaled by
-1 / size and inverse ones by 1 / size again: an unscaled call would run in double precision in NumPy 2.
+NumPy alone suffices. NumPy 2 transforms complex64 as it is and writes where it is told to, nearly as fast as SciPy; NumPy 1
+widens to float64. Forward transforms are scaled by 1 / size and inverse ones by 1 / size again: an unscaled call would run in
+double precision in NumPy 2.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ import numpy as np
 
 __all__ = ["Fourier", "forward", "fourier", "inverse", "numpy_fourier", "scipy_fourier"]
 
-#: Up to this length a transform is two products with small matrices, which takes half the time.
+#: Up to this length a transform is two products with small matrices, which takes about half the time.
 _SMALL = 16
+
+#: As NumPy 2 has it: with `out`.
+_fft: Any = np.fft
 
 
 class Fourier(Protocol):
@@ -27,10 +30,10 @@ class Fourier(Protocol):
         """(..., M, N) float32 -> (..., M, N) complex64: the sum over pixels of image * exp(-i w u), over M N."""
         ...
 
-    def inverse(self, spectra: np.ndarray, work: np.ndarray) -> np.ndarray:
+    def inverse(self, spectra: np.ndarray) -> np.ndarray:
         """(..., M, N) complex64 -> the same: the sum over frequencies of spectrum * exp(i w u), over M N.
 
-        Both arrays may be overwritten, and either may be what is returned. `work` has the shape of `spectra`.
+        `spectra`, contiguous, may be overwritten, and may be what is returned.
         """
         ...
 
@@ -40,14 +43,13 @@ def forward(images: np.ndarray) -> np.ndarray:
     return fourier().forward(images)
 
 
-def inverse(spectra: np.ndarray, work: np.ndarray) -> np.ndarray:
+def inverse(spectra: np.ndarray) -> np.ndarray:
     """As `Fourier.inverse`, the fastest way for the size."""
     rows, columns = spectra.shape[-2:]
     if max(rows, columns) > _SMALL:
-        return fourier().inverse(spectra, work)
-    along_rows = work.view(np.float32).reshape(-1, 2 * columns)
-    np.matmul(spectra.view(np.float32).reshape(-1, 2 * columns), _real_matrix(columns), out=along_rows)
-    return np.matmul(_matrix(rows), work, out=spectra)
+        return fourier().inverse(spectra)
+    along_rows = spectra.view(np.float32).reshape(-1, 2 * columns) @ _real_matrix(columns)
+    return np.matmul(_matrix(rows), along_rows.view(np.complex64).reshape(spectra.shape), out=spectra)
 
 
 @lru_cache(maxsize=_SMALL)
@@ -61,19 +63,16 @@ def _matrix(length: int) -> np.ndarray:
 def _real_matrix(length: int) -> np.ndarray:
     """(2 length, 2 length) float32: `_matrix` for rows of real and imaginary parts side by side."""
     matrix = _matrix(length)
-    parts = np.stack([matrix, 1j * matrix], axis=1).reshape(2 * length, length)
-    return np.ascontiguousarray(parts).view(np.float32)
+    return np.stack([matrix, np.complex64(1j) * matrix], axis=1).reshape(2 * length, length).view(np.float32)
 
 
 @lru_cache(maxsize=1)
 def fourier() -> Fourier:
-    """The fastest transforms of this environment."""
-    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":
-        return _SinglePrecision()
+    """SciPy's transforms where it is installed, NumPy's otherwise."""
     try:
         return scipy_fourier()
     except ImportError:
-        return _DoublePrecision()
+        return numpy_fourier()
 
 
 def numpy_fourier() -> Fourier:
@@ -98,10 +97,6 @@ def _complete(spectra: np.ndarray) -> None:
     np.conjugate(spectra[..., :0:-1, columns - half : 0 : -1], out=spectra[..., 1:, half:])
 
 
-#: As NumPy 2 has it: with `out`.
-_fft: Any = np.fft
-
-
 class _SinglePrecision:
     """NumPy 2."""
 
@@ -112,9 +107,9 @@ class _SinglePrecision:
         _complete(spectra)
         return spectra
 
-    def inverse(self, spectra: np.ndarray, work: np.ndarray) -> np.ndarray:
-        _fft.ifft(spectra, axis=-1, out=work)
-        return _fft.ifft(work, axis=-2, out=spectra)
+    def inverse(self, spectra: np.ndarray) -> np.ndarray:
+        _fft.ifft(spectra, axis=-1, out=spectra)
+        return _fft.ifft(spectra, axis=-2, out=spectra)
 
 
 class _DoublePrecision:
@@ -127,14 +122,14 @@ class _DoublePrecision:
         _complete(spectra)
         return spectra
 
-    def inverse(self, spectra: np.ndarray, work: np.ndarray) -> np.ndarray:
-        work[...] = np.fft.ifft2(spectra)
-        return work
+    def inverse(self, spectra: np.ndarray) -> np.ndarray:
+        spectra[...] = np.fft.ifft2(spectra)
+        return spectra
 
 
 @dataclass(frozen=True)
 class _Scipy:
-    """SciPy keeps single precision, and transforms several lines at once."""
+    """SciPy keeps single precision in any version."""
 
     module: Any
 
@@ -145,5 +140,5 @@ class _Scipy:
         _complete(spectra)
         return spectra
 
-    def inverse(self, spectra: np.ndarray, work: np.ndarray) -> np.ndarray:  # noqa: ARG002 - SciPy takes no array to write to
+    def inverse(self, spectra: np.ndarray) -> np.ndarray:
         return self.module.ifft2(spectra, overwrite_x=True)

@@ -113,7 +113,7 @@ def test_the_transforms_are_numpys_up_to_scale(rng, shape):
     np.testing.assert_allclose(spectra, np.fft.fft2(images) / images[0].size, atol=1e-6)
     values = (noise(rng, *shape) + 1j * noise(rng, *shape)).astype(np.complex64)
     expected = np.fft.ifft2(values)
-    np.testing.assert_allclose(spectrum.inverse(values, np.empty_like(values)), expected, atol=1e-6)
+    np.testing.assert_allclose(spectrum.inverse(values), expected, atol=1e-6)
 
 
 # --- what it takes and gives
@@ -287,7 +287,7 @@ def test_the_config_comes_back_from_json(rng):
 
 def test_every_key_is_written_and_missing_ones_take_their_defaults():
     written = {"size": [64, 64], "J": 3, "L": 8, "max_order": 1, "colour": "rgb", "standardise": None}
-    assert Scattering().config_to_json() == written
+    assert Scattering().config_to_json().items() >= written.items()
     assert create_frontend("scattering", {}).config == Scattering().config
 
 
