@@ -27,7 +27,7 @@ __all__ = ["STAGES", "Pipeline", "Prediction", "open_artifact", "open_pipeline",
 
 STAGES = ("decode", "resize", "frontend", "quantize", "inference", "post")
 
-#: Which precision to run where the caller does not say: what the board was exported for first.
+#: Which precision to run where neither the caller nor the manifest says.
 _PREFERENCE = ("int8", "int8-dynamic", "fp16", "fp32")
 
 
@@ -172,7 +172,7 @@ def open_pipeline(source: str | Path, runtime: str | None = None, precision: str
     Args:
         source: the path.
         runtime: "litert", "tflite-runtime" or "onnxruntime"; by default the first installed one that runs an artifact.
-        precision: "fp32", "fp16", "int8-dynamic" or "int8"; by default int8 where there is one.
+        precision: "fp32", "fp16", "int8-dynamic" or "int8"; by default the manifest's, else int8 where there is one.
         threads: threads of the runtime.
 
     Raises:
@@ -250,8 +250,9 @@ def _open_file(path: Path, runtime: str | None, threads: int) -> Pipeline:
 
 def _choose(bundle: Bundle, runtime: str | None, precision: str | None) -> tuple[Artifact, str]:
     """The artifact and the runtime to open: by precision first, then by the order of the runtimes."""
-    format_ = RUNTIME_FORMATS[runtime] if runtime else None
-    candidates = sorted(bundle.artifacts(precision, format_), key=lambda a: _PREFERENCE.index(a.precision))
+    format_, wanted = RUNTIME_FORMATS[runtime] if runtime else None, bundle.manifest.default
+    found = bundle.artifacts(precision, format_)
+    candidates = sorted(found, key=lambda a: (a.precision != wanted, _PREFERENCE.index(a.precision)))
     ranked = [
         (artifact, name)
         for artifact in candidates

@@ -22,6 +22,9 @@ def export(
     calibration: Annotated[
         Path | None, typer.Option(help="Labelled images to calibrate and compare on. Default: the run's own training images.")
     ] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help="Only this of the target's precisions; may be given several times.")
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of the calibration sample.")] = 0,
     fuse_frontend: Annotated[
@@ -33,22 +36,29 @@ def export(
 
     Exit code 1, and no bundle, when an artifact misses its gate.
 
-    Example: edgekit export runs/fire --out fire.bundle
+    Example: edgekit export runs/fire --out fire.bundle --target pi4
     """
     from edgekit.core.recipe import Recipe
+    from edgekit.exporters.targets import get_target
     from edgekit.workflows.export import export_run
 
     notes: list[str] = []
     with progress_bar() as progress:
         recipe = Recipe("int8", samples=samples, seed=seed)
-        manifest = export_run(run, out, progress, target, calibration, recipe, fuse_frontend, notes.append)
+        manifest = export_run(run, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append)
+    profile = get_target(target)
+    commands = profile.commands_for(out.name, {artifact.file for artifact in manifest.artifacts})
+    if profile.caveat:
+        notes.append(profile.caveat)
     for line in notes:
         log(line)
     if json:
         rows = [to_json(artifact) for artifact in manifest.artifacts]
-        print_json({"bundle": str(out), "artifacts": rows})
+        print_json({"bundle": str(out), "artifacts": rows, "commands": list(commands)})
         return
     show_artifacts(out, manifest)
+    for line in commands:
+        typer.echo(f"then, on the board: {line}")
 
 
 def show_artifacts(out: Path, manifest: Manifest) -> None:

@@ -120,6 +120,7 @@ class Manifest:
         golden: name of the golden-vector file, see `edgekit.core.golden`.
         calibration: sha256 over the calibration sample, null for a packed file.
         tools: package -> version of everything that had a hand in the files.
+        default: precision that is opened where the caller does not choose; null: int8 where there is one.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Manifest:
     golden: FileEntry
     calibration: str | None
     tools: dict[str, str]
+    default: Precision | None = None
     schema: int = SCHEMA
 
     @property

@@ -15,7 +15,7 @@ from edgekit.core.manifest import FileEntry, Manifest, ModelCard
 from edgekit.core.recipe import Recipe
 from edgekit.errors import DataError
 from edgekit.exporters.build import Export, export
-from edgekit.exporters.targets import get_target
+from edgekit.exporters.targets import Target, get_target
 from edgekit.frontends.base import FrontEnd, image_size, standardised
 from edgekit.frontends.image import decode, resize_area
 from edgekit.golden import GOLDEN, make_golden
@@ -50,6 +50,7 @@ def export_run(
     target: str = "generic",
     calibration: Path | None = None,
     recipe: Recipe | None = None,
+    precisions: Sequence[str] = (),
     fuse: bool = False,
     note: Callable[[str], None] = lambda _text: None,
 ) -> Manifest:
@@ -62,6 +63,7 @@ def export_run(
         target: a name of `edgekit.exporters.targets.TARGETS`.
         calibration: a data set to calibrate and compare on; by default the run's own training images.
         recipe: sample count and seed of the calibration; its precision is that of each artifact.
+        precisions: only these of the target's; empty: all.
         fuse: put the front end into the files: uint8 image in, logits out.
         note: told in one line of what could not be made.
 
@@ -72,10 +74,10 @@ def export_run(
         GateError: when an artifact misses its gate; nothing is written.
         DataError: when the images are gone or of other classes.
         ModelError: when `run_path` is no finished run.
-        UserError: when `out` exists.
+        UserError: when `out` exists, or the target gets no such precision.
     """
     check_new(out)
-    profile = get_target(target)
+    profile = get_target(target).only(precisions) if precisions else get_target(target)
     run = load_run(run_path)
     plan = recipe or Recipe("int8")
     examples = _training_images(run, calibration)
@@ -98,12 +100,12 @@ def export_run(
     if fuse:
         card, exported = fuse_export(run, card, exported, pictures, compared.targets, profile, note)
     golden = make_golden(card, pictures[:_GOLDEN_IMAGES], exported.files)
-    manifest = _manifest(run, card, target, exported, golden)
+    manifest = _manifest(run, card, profile, exported, golden)
     write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, GOLDEN: golden})
     return manifest
 
 
-def _manifest(run: Run, card: ModelCard, target: str, exported: Export, golden: bytes) -> Manifest:
+def _manifest(run: Run, card: ModelCard, target: Target, exported: Export, golden: bytes) -> Manifest:
     return Manifest(
         name=card.name,
         model=run.config.model,
@@ -111,11 +113,12 @@ def _manifest(run: Run, card: ModelCard, target: str, exported: Export, golden: 
         frontend=card.frontend,
         input=card.input,
         output=card.output,
-        target=target,
+        target=target.name,
         artifacts=exported.artifacts,
         golden=FileEntry(GOLDEN, len(golden), sha256_of(golden)),
         calibration=exported.calibration,
         tools=exported.tools,
+        default=target.default,
     )
 
 

@@ -8,7 +8,7 @@ kernels a core gets. Cores with int8 dot products (`asimddp`) pass by far. `edge
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -55,7 +55,7 @@ class Target:
         threads: to begin with; networks of a few million multiplications seldom gain from more.
         reason: why these files and this default.
         refused: precision -> why this board gets no such file.
-        commands: to run on the board after the export, with {onnx} for the float ONNX file.
+        commands: file -> what to run on the board to use it, with {path} for its path.
         caveat: what nobody has tried.
     """
 
@@ -73,7 +73,7 @@ class Target:
     threads: int = 1
     reason: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
-    commands: tuple[str, ...] = ()
+    commands: Mapping[str, str] = field(default_factory=dict)
     caveat: str = ""
 
     @property
@@ -116,6 +116,15 @@ class Target:
         default = self.default if self.default in precisions else None
         return replace(self, artifacts=tuple(a for a in self.artifacts if a[1] in precisions), default=default)
 
+    def commands_for(self, bundle: str, files: Collection[str]) -> tuple[str, ...]:
+        """What to run on the board after the export.
+
+        Args:
+            bundle: name of the bundle's folder.
+            files: names of its files.
+        """
+        return tuple(text.format(path=f"{bundle}/{file}") for file, text in self.commands.items() if file in files)
+
     def to_json(self) -> dict[str, Any]:
         """JSON values, as `edgekit targets --json` shows them."""
         return {
@@ -134,7 +143,7 @@ class Target:
             "runtimes": [vars(runtime) for runtime in self.runtimes],
             "reason": self.reason,
             "refused": dict(self.refused),
-            "commands": list(self.commands),
+            "commands": list(self.commands_for("BUNDLE", self.commands)),
             "caveat": self.caveat,
         }
 

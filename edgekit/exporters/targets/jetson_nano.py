@@ -25,6 +25,6 @@ JETSON_NANO = Target(
         "fp16": "TensorRT makes half precision itself, from the fp32 file (trtexec --fp16)",
         "int8-dynamic": "neither TensorRT nor onnxruntime gains from it",
     },
-    commands=("/usr/src/tensorrt/bin/trtexec --onnx={onnx} --fp16 --saveEngine=model.fp16.engine",),
+    commands={"model.fp32.onnx": "/usr/src/tensorrt/bin/trtexec --onnx={path} --fp16 --saveEngine=model.fp16.engine"},
     caveat="Not verified on TensorRT: no such board was at hand. The files keep the rules of the TensorRT 8.2 ONNX parser.",
 )
