@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from edgekit.models.layers import PHMLinear
+
 __all__ = ["count_macs", "count_parameters"]
 
+_LINEARS = (nn.Linear, PHMLinear)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
@@ -21,10 +24,11 @@ def count_parameters(module: nn.Module) -> int:
 def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     """Multiply-accumulates of one forward pass of one example, convolutions and linear layers only.
 
-    Biases, pooling, activations and the two products inside an attention are not counted.
+    Biases, pooling, activations and the two products inside an attention are not counted. A hypercomplex layer counts as the
+    dense one that it is for inference.
 
     Args:
-        module: the network; its mode and its weights are left as they were.
+        module: the network, on any device ("meta" too); its mode and its weights are left as they were.
         input_shape: of one example, without the batch dimension.
     """
     total = 0
@@ -33,13 +37,13 @@ def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
         nonlocal total
         total += output.numel() * _macs_per_output(layer)
 
-    layers = [layer for layer in module.modules() if isinstance(layer, (nn.Linear, *_CONVOLUTIONS))]
+    layers = [layer for layer in module.modules() if isinstance(layer, (*_LINEARS, *_CONVOLUTIONS))]
     hooks = [layer.register_forward_hook(add) for layer in layers]
     was_training = module.training
     try:
         module.eval()
         with torch.no_grad():
-            module(torch.zeros(1, *input_shape))
+            module(torch.zeros(1, *input_shape, device=next(module.parameters()).device))
     finally:
         module.train(was_training)
         for hook in hooks:
@@ -48,7 +52,7 @@ def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
 
 
 def _macs_per_output(layer: nn.Module) -> int:
-    if isinstance(layer, nn.Linear):
+    if isinstance(layer, _LINEARS):
         return layer.in_features
     if isinstance(layer, _CONVOLUTIONS):
         return layer.in_channels // layer.groups * math.prod(layer.kernel_size)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import nn
 
 from edgekit.core.registry import Registry
@@ -25,6 +26,7 @@ class ModelInfo:
         frontend: registered name of the default front end.
         config: its JSON config, without standardisation.
         classes: of the paper's head.
+        options: keyword arguments of the class.
     """
 
     factory: str
@@ -32,6 +34,7 @@ class ModelInfo:
     frontend: str
     config: Mapping[str, Any] = field(default_factory=dict)
     classes: int = 2
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _imagesig(network: str, directions: str = "rows") -> ModelInfo:
@@ -40,11 +43,54 @@ def _imagesig(network: str, directions: str = "rows") -> ModelInfo:
     return ModelInfo(f"edgekit.models.imagesig:{network}", (rows, 120), "signature", config)
 
 
+def _pixels(factory: str, size: int, classes: int, **options: Any) -> ModelInfo:
+    config = {"size": [size, size], "layout": "CHW"}
+    return ModelInfo(f"edgekit.models.{factory}", (3, size, size), "pixels", config, classes, options)
+
+
+def _medianet(width: int, repeats: tuple[int, int, int]) -> ModelInfo:
+    return _pixels("medianet:MeDiANet", 224, 35, width=width, repeats=repeats, last_stage=256)
+
+
+def _shnet(blocks: tuple[int, int, int, int], widening: int) -> ModelInfo:
+    return _pixels("shnet:SHNet", 32, 38, blocks=blocks, widening=widening)
+
+
+def _scattering(network: str, size: int, scales: int, classes: int, **options: Any) -> ModelInfo:
+    config = {"size": [size, size], "J": scales, "L": 8, "max_order": 1}
+    side = size // 2**scales
+    shape = (3 * (1 + 8 * scales), side, side)
+    return ModelInfo(f"edgekit.models.scatnet:{network}", shape, "scattering", config, classes, options)
+
+
+def _tsak(network: str) -> ModelInfo:
+    return ModelInfo(f"edgekit.models.tsak:{network}", (3, 100), "samples", {"shape": [3, 100]}, 4)
+
+
 MODELS: Mapping[str, ModelInfo] = {
     "imagesig-fc": _imagesig("ImageSigFC"),
     "imagesig-cnn1d": _imagesig("ImageSigCNN1D"),
     "imagesig-cnn1d-2dir": _imagesig("ImageSigCNN1D", "both"),
     "imagesig-transformer": _imagesig("ImageSigTransformer"),
+    "medianet-base-69": _medianet(16, (1, 1, 1)),
+    "medianet-base-117": _medianet(16, (1, 2, 3)),
+    "medianet-wide-69": _medianet(32, (1, 1, 1)),
+    "medianet-wide-117": _medianet(32, (1, 2, 3)),
+    "shnet-23-1": _shnet((6, 6, 8, 1), 1),
+    "shnet-23-2": _shnet((6, 6, 8, 1), 2),
+    "shnet-44-1": _shnet((12, 12, 16, 2), 1),
+    "shnet-44-2": _shnet((12, 12, 16, 2), 2),
+    "scatnet-edge": _scattering("ScatNetEdge", 64, 2, 10),
+    "scatresnet-10": _scattering("ScatResNet10", 224, 3, 1000),
+    "scatresnet-50": _scattering("ScatResNet50", 224, 3, 1000),
+    "wide-scatresnet-50-2": _scattering("ScatResNet50", 224, 3, 1000, width=256),
+    "tsak-student": _tsak("TSAKStudent"),
+    "tsak-teacher": _tsak("TSAKTeacher"),
+    "fc-pixels": _pixels("baselines:FCPixels", 64, 2),
+    "mobilenetv2": _pixels("baselines:MobileNetV2", 64, 1000),
+    "mobilenetv2-0.35": _pixels("baselines:MobileNetV2", 64, 1000, multiplier=0.35),
+    "resnet18": _pixels("baselines:ResNet18", 64, 1000),
+    "resnet8": _pixels("baselines:ResNet8", 32, 10),
 }
 _FACTORIES = Registry("network", {name: info.factory for name, info in MODELS.items()})
 
@@ -72,13 +118,14 @@ def create_model(name: str, *, classes: int, input_shape: tuple[int, ...]) -> nn
         UnknownNameError: listing the known names.
         ModelError: when the features are too small for the network, or not of its kind.
     """
-    module: nn.Module = _FACTORIES.load(name)(tuple(input_shape), classes)
+    module: nn.Module = _FACTORIES.load(name)(tuple(input_shape), classes, **model_info(name).options)
     return module
 
 
 def describe() -> list[dict[str, Any]]:
     """One row a network: name, parameters, macs, input_shape and classes, as in its paper."""
-    return [_row(name, info) for name, info in MODELS.items()]
+    with torch.device("meta"):  # shapes alone: the largest has 400 MB of weights
+        return [_row(name, info) for name, info in MODELS.items()]
 
 
 def _row(name: str, info: ModelInfo) -> dict[str, Any]:
