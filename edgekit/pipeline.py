@@ -17,13 +17,14 @@ from edgekit.core.spec import TensorSpec
 from edgekit.errors import BundleError, InputError, ModelError, UnknownNameError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.frontends.image import decode, resize_area
+from edgekit.frontends.loading import least_size
 from edgekit.runtimes.base import RUNTIME_FORMATS, Runtime
 from edgekit.runtimes.open import check_runtime, installed_runtimes, open_runtime
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["STAGES", "Pipeline", "Prediction", "open_artifact", "open_pipeline", "probabilities_of"]
+__all__ = ["STAGES", "Pipeline", "Prediction", "choose_artifact", "open_artifact", "open_pipeline", "probabilities_of"]
 
 STAGES = ("decode", "resize", "frontend", "quantize", "inference", "post")
 
@@ -70,6 +71,7 @@ class Pipeline:
         self._output = _single(runtime.outputs, "output")
         self._size = self.frontend.size
         self._axis = self.frontend.feature_axis
+        self._least = least_size(self.frontend)
         check_fit(self.frontend, self._input, self._output, card)
 
     @property
@@ -93,7 +95,7 @@ class Pipeline:
         clock = time.perf_counter
         start = clock()
         # The front end checks an array that needs no decoding.
-        image = source if isinstance(source, np.ndarray) and source.ndim == 3 else decode(source)
+        image = source if isinstance(source, np.ndarray) and source.ndim == 3 else decode(source, self._least)
         decoded = clock()
         if image.shape[:2] != self._size:
             image = resize_area(image, self._size)
@@ -191,7 +193,7 @@ def open_pipeline(source: str | Path, runtime: str | None = None, precision: str
             raise ModelError(f"Expected a bundle to choose a precision from, {path} is one model file. Leave the precision out.")
         return _open_file(path, runtime, threads)
     bundle = Bundle.open(path)
-    artifact, name = _choose(bundle, runtime, precision)
+    artifact, name = choose_artifact(bundle, runtime, precision)
     return open_artifact(bundle, artifact, name, threads)
 
 
@@ -203,6 +205,31 @@ def open_artifact(bundle: Bundle, artifact: Artifact, runtime: str | None = None
     """
     opened = open_runtime(bundle.read(artifact.file), runtime, threads, artifact.format)
     return Pipeline(bundle.manifest.card, opened)
+
+
+def choose_artifact(bundle: Bundle, runtime: str | None = None, precision: str | None = None) -> tuple[Artifact, str]:
+    """The artifact to open and its runtime's name: by precision first, then by the order of the runtimes.
+
+    Raises:
+        BundleError: when the bundle holds no such artifact.
+        UnknownNameError: on an unknown precision.
+        MissingExtraError: when no runtime for it is installed.
+    """
+    format_, wanted = RUNTIME_FORMATS[runtime] if runtime else None, bundle.manifest.default
+    found = bundle.artifacts(precision, format_)
+    candidates = sorted(found, key=lambda a: (a.precision != wanted, _PREFERENCE.index(a.precision)))
+    ranked = [
+        (artifact, name)
+        for artifact in candidates
+        for name in RUNTIME_FORMATS
+        if runtime in (None, name) and RUNTIME_FORMATS[name] == artifact.format
+    ]
+    for artifact, name in ranked:
+        if runtime or name in installed_runtimes(artifact.format):
+            return artifact, name
+    # Nothing fits: opening the first choice raises the error with its install line.
+    open_runtime(bundle.read(candidates[0].file), None, 1, candidates[0].format).close()
+    raise BundleError(f"Expected an installed runtime for an artifact of {bundle.path}, found none.")
 
 
 def probabilities_of(scores: np.ndarray, output: OutputEntry) -> np.ndarray | None:
@@ -246,25 +273,6 @@ def _open_file(path: Path, runtime: str | None, threads: int) -> Pipeline:
     if opened.metadata is None:
         raise ModelError(f"Expected a model file exported by edgekit, {path} carries no metadata of it. Wrap it: edgekit pack")
     return Pipeline(ModelCard.from_text(opened.metadata), opened)
-
-
-def _choose(bundle: Bundle, runtime: str | None, precision: str | None) -> tuple[Artifact, str]:
-    """The artifact and the runtime to open: by precision first, then by the order of the runtimes."""
-    format_, wanted = RUNTIME_FORMATS[runtime] if runtime else None, bundle.manifest.default
-    found = bundle.artifacts(precision, format_)
-    candidates = sorted(found, key=lambda a: (a.precision != wanted, _PREFERENCE.index(a.precision)))
-    ranked = [
-        (artifact, name)
-        for artifact in candidates
-        for name in RUNTIME_FORMATS
-        if runtime in (None, name) and RUNTIME_FORMATS[name] == artifact.format
-    ]
-    for artifact, name in ranked:
-        if runtime or name in installed_runtimes(artifact.format):
-            return artifact, name
-    # Nothing fits: opening the first choice raises the error with its install line.
-    open_runtime(bundle.read(candidates[0].file), None, 1, candidates[0].format).close()
-    raise BundleError(f"Expected an installed runtime for an artifact of {bundle.path}, found none.")
 
 
 def _single(specs: tuple[TensorSpec, ...], what: str) -> TensorSpec:

@@ -12,7 +12,8 @@ import numpy as np
 
 from edgekit.bench.plan import Mode
 from edgekit.frontends.base import FrontEnd
-from edgekit.frontends.image import decode, resize_area
+from edgekit.frontends.image import resize_area
+from edgekit.frontends.loading import load_image
 from edgekit.pipeline import STAGES, Pipeline
 from edgekit.runtimes.quantised import EngineRuntime
 
@@ -98,7 +99,7 @@ def features_of(frontend: FrontEnd, images: Sequence[bytes | np.ndarray]) -> tup
     """
     if frontend.size is None:
         return tuple(frontend(window)[np.newaxis] for window in images)  # type: ignore[arg-type]
-    return tuple(frontend(resize_area(decode(image), frontend.size))[np.newaxis] for image in images)
+    return tuple(frontend(resize_area(load_image(frontend, image), frontend.size))[np.newaxis] for image in images)
 
 
 @dataclass(frozen=True)

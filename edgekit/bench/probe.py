@@ -17,7 +17,7 @@ from pathlib import Path
 from edgekit.bench.images import bundle_inputs
 from edgekit.bench.plan import Candidate
 from edgekit.core.bundle import Bundle
-from edgekit.frontends.image import decode
+from edgekit.frontends.loading import load_image
 from edgekit.pipeline import open_artifact
 
 __all__ = ["Probe", "main", "probe"]
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> None:
     with open_artifact(bundle, artifact, runtime, int(threads)) as pipeline:
         loaded = time.perf_counter()
         source = images[0] if images else bundle_inputs(bundle)[0]
-        pixels = decode(source) if pipeline.frontend.size is not None else bundle_inputs(bundle)[0]
+        pixels = load_image(pipeline.frontend, source) if pipeline.frontend.size is not None else bundle_inputs(bundle)[0]
         prepared = pipeline.prepare(pipeline.frontend.raw(pixels))
         before = time.perf_counter()
         pipeline.infer(prepared)

@@ -1,7 +1,7 @@
 """What the front ends that make features of a picture share: resizing, standardising, quantizing, the way to JSON and back.
 
-A front end of this kind is a config (frozen dataclass with `size` and `standardise`), an output spec, and one function from
-images of the right size to raw features.
+A front end of this kind is a config (frozen dataclass with `size`, `standardise`, `decode`), an output spec, and one function
+from images of the right size to raw features.
 """
 
 from __future__ import annotations
@@ -16,19 +16,23 @@ from edgekit.core import strict
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import InputError
 from edgekit.frontends.area import check_images, resize_area
+from edgekit.frontends.loading import check_decode
 from edgekit.frontends.standardise import Standardisation
 
 __all__ = ["FeatureConfig", "ImageFeatures"]
 
 
 class FeatureConfig(Protocol):
-    """Frozen dataclass of keyword arguments; these two are always among them."""
+    """Frozen dataclass of keyword arguments; these three are always among them."""
 
     @property
     def size(self) -> tuple[int, int]: ...
 
     @property
     def standardise(self) -> Standardisation | None: ...
+
+    @property
+    def decode(self) -> str: ...
 
 
 _Config = TypeVar("_Config", bound=FeatureConfig)
@@ -43,12 +47,14 @@ class ImageFeatures(Generic[_Config]):
 
     Raises:
         InputError: on a standardisation of another number of features.
+        UnknownNameError: on an unknown decode.
     """
 
     name: ClassVar[str]
     config_type: ClassVar[type[Any]]
 
     def __init__(self, config: _Config) -> None:
+        check_decode(config.decode)
         self._config = config
         self._size = config.size
         self._standardise = config.standardise

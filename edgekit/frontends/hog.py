@@ -37,10 +37,12 @@ class HogConfig:
     Attributes:
         size: (height, width) in pixels, to which an image is resized. Cells are 8 x 8; pixels beyond the last whole cell stay 0.
         standardise: scale and offset of the one channel, None for raw features.
+        decode: how JPEG files become pixels, "exact" or "scaled" (see `edgekit.frontends.loading`).
     """
 
     size: tuple[int, int] = (64, 64)
     standardise: Standardisation | None = None
+    decode: str = "exact"
 
 
 class Hog(ImageFeatures[HogConfig]):
@@ -51,6 +53,7 @@ class Hog(ImageFeatures[HogConfig]):
     Args:
         size: (height, width) in pixels.
         standardise: applied to the one channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size or standardisation out of range.
@@ -62,8 +65,10 @@ class Hog(ImageFeatures[HogConfig]):
     name = "hog"
     config_type = HogConfig
 
-    def __init__(self, size: tuple[int, int] = (64, 64), standardise: Standardisation | None = None) -> None:
-        super().__init__(HogConfig(check_size(size), standardise))
+    def __init__(
+        self, size: tuple[int, int] = (64, 64), standardise: Standardisation | None = None, decode: str = "exact"
+    ) -> None:
+        super().__init__(HogConfig(check_size(size), standardise, decode))
 
     @property
     def output(self) -> TensorSpec:

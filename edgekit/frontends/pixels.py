@@ -12,6 +12,7 @@ from edgekit.core import strict
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import InputError, UnknownNameError
 from edgekit.frontends.area import check_images, check_size, resize_area
+from edgekit.frontends.loading import check_decode
 from edgekit.frontends.standardise import Standardisation
 
 __all__ = ["Pixels", "PixelsConfig"]
@@ -33,6 +34,7 @@ class PixelsConfig:
         channels: "rgb", "bgr" or "grey" (one channel, BT.601 luma).
         scale: factor of a level (0 to 255), one number or one per channel, in the order of `channels`.
         offset: added after scaling, one number or one per channel.
+        decode: how JPEG files become pixels, "exact" or "scaled" (see `edgekit.frontends.loading`).
     """
 
     size: tuple[int, int] = (96, 96)
@@ -40,6 +42,7 @@ class PixelsConfig:
     channels: str = "rgb"
     scale: float | tuple[float, ...] = 1 / 255
     offset: float | tuple[float, ...] = 0.0
+    decode: str = "exact"
 
 
 class Pixels:
@@ -52,6 +55,7 @@ class Pixels:
         scale: one number, or one per channel.
         offset: one number, or one per channel.
         standardise: always None: scale and offset say it already.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size out of range, a scale or offset of another length, a standardisation.
@@ -71,6 +75,7 @@ class Pixels:
         scale: float | tuple[float, ...] = 1 / 255,
         offset: float | tuple[float, ...] = 0.0,
         standardise: Standardisation | None = None,
+        decode: str = "exact",
     ) -> None:
         if layout not in _LAYOUTS:
             raise UnknownNameError("layout", layout, _LAYOUTS)
@@ -79,7 +84,7 @@ class Pixels:
         _refuse(standardise)
         self._scale = _per_channel("scale", scale, _CHANNELS[channels])
         self._offset = _per_channel("offset", offset, _CHANNELS[channels])
-        self._config = PixelsConfig(check_size(size), layout, channels, _plain(scale), _plain(offset))
+        self._config = PixelsConfig(check_size(size), layout, channels, _plain(scale), _plain(offset), check_decode(decode))
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Pixels:
@@ -92,7 +97,7 @@ class Pixels:
         rest = dict(value)
         _refuse(rest.pop("standardise", None))
         config = strict.from_json(PixelsConfig, rest, "the config of front end 'pixels'")
-        return cls(config.size, config.layout, config.channels, config.scale, config.offset)
+        return cls(config.size, config.layout, config.channels, config.scale, config.offset, None, config.decode)
 
     @property
     def config(self) -> PixelsConfig:

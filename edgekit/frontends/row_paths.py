@@ -52,6 +52,7 @@ class RowPathConfig:
         path: "rgb", "rgb+time", "grey+time" or "lead-lag".
         dtype: "float32" or "float64", of the arithmetic and of the features.
         standardise: scale and offset per feature, None for raw features.
+        decode: how JPEG files become pixels, "exact" or "scaled" (see `edgekit.frontends.loading`).
     """
 
     size: tuple[int, int] = (64, 64)
@@ -60,6 +61,7 @@ class RowPathConfig:
     path: str = "rgb"
     dtype: str = "float32"
     standardise: Standardisation | None = None
+    decode: str = "exact"
 
 
 class RowPathFeatures(ImageFeatures[RowPathConfig]):
@@ -79,6 +81,7 @@ class RowPathFeatures(ImageFeatures[RowPathConfig]):
         path: str = "rgb",
         dtype: str = "float32",
         standardise: Standardisation | None = None,
+        decode: str = "exact",
     ) -> None:
         if directions not in _DIRECTIONS:
             raise UnknownNameError("directions", directions, _DIRECTIONS)
@@ -89,7 +92,7 @@ class RowPathFeatures(ImageFeatures[RowPathConfig]):
         self._path = path_kind(path)
         self._directions = _DIRECTIONS[directions]
         self._kernel = kernel_for(self._path.channels, int(depth), self._log)
-        super().__init__(RowPathConfig(check_size(size), int(depth), directions, path, dtype, standardise))
+        super().__init__(RowPathConfig(check_size(size), int(depth), directions, path, dtype, standardise, decode))
         height, width = self.size
         widths = {width, height} if directions == "both" else {width}
         self._scales = {side: _unit_scale(path, side, int(depth), dtype, self._log) for side in widths}

@@ -41,6 +41,7 @@ class ScatteringConfig:
         max_order: 1 or 2 wavelets in a row.
         colour: "rgb", each colour by itself, or "grey".
         standardise: scale and offset per channel, None for raw features.
+        decode: how JPEG files become pixels, "exact" or "scaled" (see `edgekit.frontends.loading`).
     """
 
     size: tuple[int, int] = (64, 64)
@@ -49,6 +50,7 @@ class ScatteringConfig:
     max_order: int = 1
     colour: str = "rgb"
     standardise: Standardisation | None = None
+    decode: str = "exact"
 
 
 class Scattering(ImageFeatures[ScatteringConfig]):
@@ -64,6 +66,7 @@ class Scattering(ImageFeatures[ScatteringConfig]):
         max_order: 1 or 2.
         colour: "rgb" (C = 3) or "grey" (C = 1).
         standardise: applied to each channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size, J, L, max_order or standardisation out of range.
@@ -84,12 +87,13 @@ class Scattering(ImageFeatures[ScatteringConfig]):
         max_order: int = 1,
         colour: str = "rgb",
         standardise: Standardisation | None = None,
+        decode: str = "exact",
     ) -> None:
         if colour not in _COLOURS:
             raise UnknownNameError("colour", colour, _COLOURS)
         scales, angles = _within("J", J, MAX_SCALES), _within("L", L, MAX_ANGLES)
-        config = ScatteringConfig(_size(size, scales), scales, angles, _within("max_order", max_order, 2), colour, standardise)
-        super().__init__(config)
+        order = _within("max_order", max_order, 2)
+        super().__init__(ScatteringConfig(_size(size, scales), scales, angles, order, colour, standardise, decode))
 
     @property
     def output(self) -> TensorSpec:

@@ -36,10 +36,12 @@ class SiftConfig:
     Attributes:
         size: (height, width) in pixels, to which an image is resized.
         standardise: scale and offset per channel, None for raw features.
+        decode: how JPEG files become pixels, "exact" or "scaled" (see `edgekit.frontends.loading`).
     """
 
     size: tuple[int, int] = (64, 64)
     standardise: Standardisation | None = None
+    decode: str = "exact"
 
 
 class Sift(ImageFeatures[SiftConfig]):
@@ -50,6 +52,7 @@ class Sift(ImageFeatures[SiftConfig]):
     Args:
         size: (height, width) in pixels.
         standardise: applied to each channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size or standardisation out of range.
@@ -59,8 +62,10 @@ class Sift(ImageFeatures[SiftConfig]):
     name = "sift"
     config_type = SiftConfig
 
-    def __init__(self, size: tuple[int, int] = (64, 64), standardise: Standardisation | None = None) -> None:
-        super().__init__(SiftConfig(check_size(size), standardise))
+    def __init__(
+        self, size: tuple[int, int] = (64, 64), standardise: Standardisation | None = None, decode: str = "exact"
+    ) -> None:
+        super().__init__(SiftConfig(check_size(size), standardise, decode))
 
     @property
     def output(self) -> TensorSpec:

@@ -30,6 +30,7 @@ class Signature(RowPathFeatures):
         path: "rgb" (3 channels), "rgb+time" (4), "grey+time" (2) or "lead-lag" (2, of the grey level: paths.py).
         dtype: "float32" or "float64".
         standardise: applied to each feature where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size, depth or standardisation out of range.

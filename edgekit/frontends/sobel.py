@@ -71,10 +71,12 @@ class SobelConfig:
     Attributes:
         size: (height, width) in pixels, to which an image is resized.
         standardise: scale and offset per channel, None for raw features.
+        decode: how JPEG files become pixels, "exact" or "scaled" (see `edgekit.frontends.loading`).
     """
 
     size: tuple[int, int] = (64, 64)
     standardise: Standardisation | None = None
+    decode: str = "exact"
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,13 @@ class EdgeConfig:
         size: (height, width) in pixels, to which an image is resized.
         threshold: activation from which on a pixel counts as an edge.
         standardise: scale and offset per channel, None for raw features.
+        decode: how JPEG files become pixels, "exact" or "scaled" (see `edgekit.frontends.loading`).
     """
 
     size: tuple[int, int] = (64, 64)
     threshold: float = 0.25
     standardise: Standardisation | None = None
+    decode: str = "exact"
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,7 @@ class Sobel(_EdgeMap):
     Args:
         size: (height, width) in pixels.
         standardise: applied to each channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size or standardisation out of range.
@@ -146,8 +151,10 @@ class Sobel(_EdgeMap):
     config_type = SobelConfig
     _macs_per_value = 4 + 3 + 3  # sums and differences, energy; scale, offset, root
 
-    def __init__(self, size: tuple[int, int] = (64, 64), standardise: Standardisation | None = None) -> None:
-        super().__init__(SobelConfig(check_size(size), standardise))
+    def __init__(
+        self, size: tuple[int, int] = (64, 64), standardise: Standardisation | None = None, decode: str = "exact"
+    ) -> None:
+        super().__init__(SobelConfig(check_size(size), standardise, decode))
 
     def _write(self, planes: np.ndarray, out: np.ndarray) -> None:
         _activations(edge_energy(planes), out)
@@ -160,18 +167,23 @@ class _Thresholded(_EdgeMap):
         size: (height, width) in pixels.
         threshold: activation, greater than 0.001 (that of a flat image).
         standardise: applied to each channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size, threshold or standardisation out of range.
     """
 
     def __init__(
-        self, size: tuple[int, int] = (64, 64), threshold: float | None = None, standardise: Standardisation | None = None
+        self,
+        size: tuple[int, int] = (64, 64),
+        threshold: float | None = None,
+        standardise: Standardisation | None = None,
+        decode: str = "exact",
     ) -> None:
         chosen = self.config_type.threshold if threshold is None else threshold
         if isinstance(chosen, bool) or not isinstance(chosen, int | float | np.floating) or not 0.001 < chosen <= 1:
             raise InputError(f"Expected a threshold over 0.001, the activation of a flat image, and up to 1, got {chosen!r}.")
-        config: FeatureConfig = self.config_type(check_size(size), float(chosen), standardise)
+        config: FeatureConfig = self.config_type(check_size(size), float(chosen), standardise, decode)
         super().__init__(config)
 
 
@@ -182,6 +194,7 @@ class SobelBinary(_Thresholded):
         size: (height, width) in pixels.
         threshold: activation over which a value counts as an edge, 0.25 unless given.
         standardise: applied to each channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size, threshold or standardisation out of range.
@@ -202,6 +215,7 @@ class SobelMasked(_Thresholded):
         size: (height, width) in pixels.
         threshold: activation over which a value is kept, 0.25 unless given.
         standardise: applied to each channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size, threshold or standardisation out of range.
@@ -226,6 +240,7 @@ class ColourEdges(_Thresholded):
         size: (height, width) in pixels.
         threshold: mean activation from which on a pixel is kept, 0.2 unless given.
         standardise: applied to each channel where given.
+        decode: "exact" or "scaled", of JPEG files.
 
     Raises:
         InputError: on a size, threshold or standardisation out of range.

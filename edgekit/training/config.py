@@ -42,10 +42,11 @@ class TrainConfig:
         clip: bound of the standardised features, in winsorised standard deviations.
         augment: a name of `edgekit.training.augment.POLICIES`.
         copies: augmented copies of each image; None for as many as is sensible for the number of images, at most 16.
-        path: of the signature, None for the network's default; likewise the next three.
+        path: of the signature, None for the network's default; likewise the next four.
         size: (height, width) in pixels.
         depth: of the signature.
         directions: of the signature.
+        decode: "exact" or "scaled", of JPEG files; see `edgekit.frontends.loading`.
         patience: epochs without a better validation loss after which training stops; 0 for never.
         refit: once the split has shown what to expect, train anew on all images, validation ones included, for as many epochs,
             and keep the last weights; validation figures and temperature stay those of the network that had not seen them.
@@ -71,6 +72,7 @@ class TrainConfig:
     size: tuple[int, int] | None = None
     depth: int | None = None
     directions: str | None = None
+    decode: str | None = None
     patience: int = 0
     refit: bool = True
     resume: bool = False
@@ -105,7 +107,8 @@ class TrainConfig:
 
     def frontend_overrides(self) -> dict[str, Any]:
         """The parts of the front end's config that were asked for."""
-        given = {"path": self.path, "size": self.size and list(self.size), "depth": self.depth, "directions": self.directions}
+        given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode")}
+        given["size"] = self.size and list(self.size)
         return {name: value for name, value in given.items() if value is not None}
 
     def settings(self) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import numpy as np
 
 from edgekit.errors import DataError, ImageError
 from edgekit.frontends.base import FrontEnd, image_size
-from edgekit.frontends.image import decode, is_single_tint, resize_area
+from edgekit.frontends.image import is_single_tint, resize_area
+from edgekit.frontends.loading import load_image
 from edgekit.training.augment import augment
 from edgekit.training.cache import Arrays, cache_key, cached, code_version
 from edgekit.training.data import Example
@@ -120,7 +121,7 @@ def _plain_part(frontend: FrontEnd, chunk: Sequence[Example]) -> _Part:
     images, tints, failures = [], [], []
     for example in chunk:
         try:
-            image = decode(example.path)
+            image = load_image(frontend, example.path)
         except ImageError as error:
             failures.append(f"{example.path} ({_reason(error)})")
             continue
@@ -136,7 +137,7 @@ def _augmented_part(
     parts, failures = [], []
     for example in chunk:
         try:
-            image = _workable(decode(example.path), image_size(frontend))
+            image = _workable(load_image(frontend, example.path), image_size(frontend))
         except ImageError as error:
             failures.append(f"{example.path} ({_reason(error)})")
             continue

@@ -17,7 +17,8 @@ from edgekit.errors import DataError
 from edgekit.exporters.build import Export, export
 from edgekit.exporters.targets import Target, get_target
 from edgekit.frontends.base import FrontEnd, image_size, standardised
-from edgekit.frontends.image import decode, resize_area
+from edgekit.frontends.image import resize_area
+from edgekit.frontends.loading import load_image
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
 from edgekit.training.data import Example, scan
@@ -140,7 +141,7 @@ def _draw(examples: Sequence[Example], frontend: FrontEnd, count: int, seed: int
 
 
 def _pictures(examples: Sequence[Example], frontend: FrontEnd) -> np.ndarray:
-    return np.stack([resize_area(decode(example.path), image_size(frontend)) for example in examples])
+    return np.stack([resize_area(load_image(frontend, example.path), image_size(frontend)) for example in examples])
 
 
 def _steps(progress: Progress, total: int) -> Callable[[str], None]:

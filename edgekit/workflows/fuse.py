@@ -18,7 +18,8 @@ from edgekit.exporters.embed import embed_onnx, embed_tflite
 from edgekit.exporters.fuse import fuse_onnx, fuse_tflite
 from edgekit.exporters.fused import front_end_graph
 from edgekit.exporters.targets import Target
-from edgekit.frontends.base import image_size
+from edgekit.frontends.base import FrontEnd, image_size
+from edgekit.frontends.pixels import Pixels
 from edgekit.models.checkpoint import Run
 from edgekit.runtimes.open import installed_runtimes, open_runtime
 
@@ -30,16 +31,17 @@ FUSED_GATE = gates.Gate(sqnr_db=80.0)
 Note = Callable[[str], None]
 
 
-def fused_card(card: ModelCard, size: tuple[int, int]) -> ModelCard:
+def fused_card(card: ModelCard, frontend: FrontEnd) -> ModelCard:
     """The same model seen from outside: its front end is the image's own levels.
 
     Args:
         card: of the run.
-        size: (H, W) in pixels of its front end.
+        frontend: the run's, which goes into the files.
     """
-    config = {"size": list(size), "layout": "HWC", "channels": "rgb", "scale": 1.0, "offset": 0.0, "standardise": None}
+    size = image_size(frontend)
+    levels = Pixels(size, scale=1.0, offset=0.0, decode=frontend.config.decode)
     spec = TensorSpec(INPUT_NAME, "float32", (1, *size, 3), "NHWC")
-    return replace(card, frontend=FrontEndEntry("pixels", config), input=spec)
+    return replace(card, frontend=FrontEndEntry(levels.name, levels.config_to_json()), input=spec)
 
 
 def fuse_export(
@@ -65,7 +67,7 @@ def fuse_export(
         ModelError: when there is no graph of this front end.
         GateError: when a file misses its gate.
     """
-    outside = fused_card(card, image_size(run.frontend))
+    outside = fused_card(card, run.frontend)
     reference = exported.reference
     accuracy = float((reference.argmax(axis=1) == labels).mean())
     levels = images.astype(np.float32)

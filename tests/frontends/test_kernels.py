@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from edgekit.frontends.kernels import kernel_for, logsignatures, signatures
+from edgekit.errors import MissingExtraError
+from edgekit.frontends.kernels import by_iisignature, kernel_for, logsignatures, signatures
 from edgekit.frontends.lyndon import lyndon_words
 from edgekit.frontends.plans import equal_slices
 from edgekit.frontends.tensor_algebra import feature_scale, log_scale, logsignature_length, signature_length
@@ -52,19 +54,33 @@ def test_every_kernel_equals_chens_identity_step_by_step(rng, channels, depth, d
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("channels", [2, 3, 4])
 def test_log_signatures_equal_iisignature(rng, channels, depth, dtype):
-    iisignature = pytest.importorskip("iisignature", reason="iisignature is the oracle for log-signatures")
+    pytest.importorskip("iisignature", reason="iisignature is the oracle for log-signatures")
     if depth == 1:  # it takes 2 and more
         points = random_paths(rng, channels, 5, 9, dtype)
         np.testing.assert_array_equal(logsignatures(points, 1), points[..., -1].T)
         return
-    prepared = iisignature.prepare(channels, depth)
     for width in (2, 17, 64):
         points = random_paths(rng, channels, 3, width, dtype)
         scale = 1.0 / max(np.abs(points).max(), 1)
-        expected = iisignature.logsig(points.transpose(1, 2, 0) * scale, prepared)
+        expected = by_iisignature(points * np.float64(scale), depth, log=True)
         features = logsignatures(points, depth) * log_scale(np.full(channels, scale), depth)
         bound = 5e-6 if dtype == "float32" else 1e-13
         assert np.abs(features - expected).max() <= bound * np.abs(expected).max(), width
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_signatures_equal_iisignature(rng, channels):
+    pytest.importorskip("iisignature", reason="iisignature is the oracle for signatures")
+    points = random_paths(rng, channels, 6, 40, "float64")
+    for depth in range(1, 7):
+        expected = by_iisignature(points, depth)
+        assert np.abs(signatures(points, depth) - expected).max() <= 1e-13 * np.abs(expected).max()
+
+
+def test_the_comparison_without_iisignature_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "iisignature", None)
+    with pytest.raises(MissingExtraError, match=r"edgekit\[iisignature\]"):
+        by_iisignature(np.zeros((2, 1, 3)), 2)
 
 
 def test_a_straight_line_has_the_tensor_exponential_as_its_signature_and_its_end_as_its_logarithm():

@@ -286,7 +286,7 @@ def test_the_config_comes_back_from_json(rng):
 
 
 def test_every_key_is_written_and_missing_ones_take_their_defaults():
-    written = {"size": [64, 64], "J": 3, "L": 8, "max_order": 1, "colour": "rgb", "standardise": None}
+    written = {"size": [64, 64], "J": 3, "L": 8, "max_order": 1, "colour": "rgb", "standardise": None, "decode": "exact"}
     assert Scattering().config_to_json().items() >= written.items()
     assert create_frontend("scattering", {}).config == Scattering().config
 

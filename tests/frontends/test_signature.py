@@ -316,6 +316,7 @@ def test_every_key_is_written_and_missing_ones_take_their_defaults():
         "path": "rgb",
         "dtype": "float32",
         "standardise": None,
+        "decode": "exact",
     }
     assert create_frontend("signature", {}).config == Signature().config
 
@@ -323,7 +324,7 @@ def test_every_key_is_written_and_missing_ones_take_their_defaults():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"deep": 4}, "Unknown key 'deep'.*Known: size, depth, directions, path, dtype, standardise"),
+        ({"deep": 4}, "Unknown key 'deep'.*Known: size, depth, directions, path, dtype, standardise, decode"),
         ({"depth": "4"}, "Expected an integer at .*depth"),
         ({"size": [64]}, "a list of 2"),
         ({"standardise": {"scale": "AAAA"}}, "scale, offset and clip"),
