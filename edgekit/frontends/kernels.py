@@ -8,12 +8,13 @@ from functools import lru_cache, partial
 
 import numpy as np
 
+from edgekit.core.optional import require
 from edgekit.frontends import area_kernel, split_kernel
 from edgekit.frontends.plans import Plan, equal_slices, kept_plan
 from edgekit.frontends.tensor_algebra import logsignature_length, signature_length
 from edgekit.frontends.tensor_log import SplitLogSignature
 
-__all__ = ["Kernel", "kernel_for", "logsignatures", "signatures"]
+__all__ = ["Kernel", "by_iisignature", "kernel_for", "logsignatures", "signatures"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,25 @@ def logsignatures(points: np.ndarray, depth: int) -> np.ndarray:
         (R, Q) of the same dtype, one feature a Lyndon word.
     """
     return _features(points, kernel_for(len(points), depth, log=True))
+
+
+def by_iisignature(points: np.ndarray, depth: int, log: bool = False) -> np.ndarray:
+    """What `signatures` or `logsignatures` gives, computed by the iisignature library: for comparison.
+
+    Args:
+        points: (C, R, W) float array, C and W at least 2.
+        depth: number of levels, at least 1; at least 2 for logarithms.
+        log: whether to take logarithms.
+
+    Returns:
+        (R, Q) float64.
+
+    Raises:
+        MissingExtraError: where iisignature is not installed.
+    """
+    library = require("iisignature", extra="iisignature")
+    paths = np.ascontiguousarray(points.transpose(1, 2, 0), np.float64)
+    return library.logsig(paths, library.prepare(len(points), depth)) if log else library.sig(paths, depth)
 
 
 def _features(points: np.ndarray, kernel: Kernel) -> np.ndarray:
