@@ -7,12 +7,15 @@ from typing import Literal, get_args
 
 from edgekit.errors import InputError, UnknownNameError
 
-__all__ = ["FORMATS", "PRECISIONS", "Format", "PerAxis", "PerTensor", "Precision", "Recipe"]
+__all__ = ["FORMATS", "OBSERVERS", "PRECISIONS", "Format", "PerAxis", "PerTensor", "Precision", "Recipe"]
 
 Precision = Literal["fp32", "fp16", "int8-dynamic", "int8"]
 Format = Literal["onnx", "tflite"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 FORMATS: tuple[str, ...] = get_args(Format)
+
+#: How activation ranges may be found, see `edgekit.calibration.observers`.
+OBSERVERS = ("min-max", "moving-average", "percentile", "entropy", "mse")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Recipe:
     Attributes:
         precision: one of `PRECISIONS`; "int8" is full integer, int8 in and out, statically calibrated.
         granularity: of the convolutions' weights.
-        observer: how activation ranges are found; "min-max".
+        observer: how activation ranges are found, one of `OBSERVERS`.
+        symmetric: activations have the zero point 0, as TensorRT asks.
         samples: images in the calibration sample.
         seed: of the stratified draw.
     """
@@ -42,13 +46,14 @@ class Recipe:
     precision: Precision
     granularity: PerTensor | PerAxis = PerAxis(0)
     observer: str = "min-max"
+    symmetric: bool = False
     samples: int = 256
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
-        if self.observer != "min-max":
-            raise UnknownNameError("observer", self.observer, ["min-max"])
+        if self.observer not in OBSERVERS:
+            raise UnknownNameError("observer", self.observer, OBSERVERS)
         if self.samples < 1:
             raise InputError(f"Expected at least 1 calibration sample, got {self.samples}.")
