@@ -19,7 +19,7 @@ def inspect(
     source: Annotated[Path, typer.Argument(help="A bundle (folder or .zip), an .onnx or a .tflite file.")],
     json: Json = False,
 ) -> None:
-    """Inputs, outputs, operators, dtype / scale / zero point per tensor, parameters, MACs, bytes, metadata.
+    """Inputs, outputs, operators, dtype / scale / zero point per tensor, parameters, MACs, bytes, metadata; what is truly int8.
 
     Example: edgekit inspect fire.bundle --json
     """
@@ -45,11 +45,16 @@ def _show(report: dict[str, Any]) -> None:
         typer.echo("  operators: unknown (pip install onnx to walk ONNX graphs)\n")
         return
     typer.echo(f"  parameters {report['parameters']:,}, MACs {report['macs']:,}")
+    typer.echo(f"  int8: {report['int8']['summary']}")
     typer.echo("  operators " + ", ".join(f"{name} x {count}" for name, count in report["operators"].items()))
     metadata = report["metadata"]
     typer.echo(f"  metadata {'none of edgekit' if metadata is None else 'labels ' + ', '.join(metadata['labels'])}\n")
-    rows = [[str(i), row["name"] or "-", _type(row), "yes" if row["constant"] else ""] for i, row in enumerate(report["tensors"])]
-    print_table(["#", "tensor", "type", "constant"], rows)
+    others = {row["index"] for row in report["int8"]["not_int8"]}
+    rows = [
+        [str(i), row["name"] or "-", _type(row), "yes" if row["constant"] else "", "no" if i in others else ""]
+        for i, row in enumerate(report["tensors"])
+    ]
+    print_table(["#", "tensor", "type", "constant", "int8"], rows)
     typer.echo("")
 
 

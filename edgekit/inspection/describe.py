@@ -12,6 +12,7 @@ from edgekit.core.strict import to_json
 from edgekit.errors import ModelError
 from edgekit.inspection import onnx_file, tflite
 from edgekit.inspection.report import ModelReport, spec_row
+from edgekit.inspection.tflite_integer import tflite_integer_share
 from edgekit.runtimes.litert import is_tflite
 from edgekit.runtimes.open import open_runtime
 
@@ -50,15 +51,20 @@ def inspect_model(model: bytes, name: str) -> ModelReport:
             tflite.count_macs(tensors, ops),
             len(model),
             metadata,
+            tflite_integer_share(tensors, ops).to_json(),
         )
     if not has_module("onnx"):
         return ModelReport(name, "onnx", inputs, outputs, None, None, None, None, len(model), metadata)
-    rows, operators, parameters, macs = onnx_file.walk(model)
-    return ModelReport(name, "onnx", inputs, outputs, operators, tuple(rows), parameters, macs, len(model), metadata)
+    rows, operators, parameters, macs, share = onnx_file.walk(model)
+    counted = (operators, tuple(rows), parameters, macs, len(model), metadata)
+    return ModelReport(name, "onnx", inputs, outputs, *counted, share.to_json())
 
 
 def inspect_bundle(bundle: Bundle) -> dict[str, Any]:
-    """The same keys for a bundle: its own input and output, its manifest as metadata, and "artifacts" with a report each."""
+    """The same keys for a bundle: its own input and output, its manifest as metadata, and "artifacts" with a report each.
+
+    What is int8 differs between artifacts: it stands in their reports.
+    """
     reports = [inspect_model(bundle.read(artifact.file), artifact.file).to_json() for artifact in bundle.manifest.artifacts]
     first = reports[0]
     return {
@@ -72,5 +78,6 @@ def inspect_bundle(bundle: Bundle) -> dict[str, Any]:
         "macs": first["macs"],
         "bytes": sum(report["bytes"] for report in reports),
         "metadata": to_json(bundle.manifest),
+        "int8": None,
         "artifacts": reports,
     }

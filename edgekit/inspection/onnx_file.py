@@ -9,13 +9,21 @@ from typing import Any
 import numpy as np
 
 from edgekit.core.optional import require
+from edgekit.inspection.integer import IntegerShare
+from edgekit.inspection.onnx_integer import onnx_integer_share
 from edgekit.inspection.report import TensorRow
 
 __all__ = ["walk"]
 
+#: Products, and which of their inputs are the two factors.
+_FACTORS = {
+    **dict.fromkeys(("Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger"), (0, 1)),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QGemm"), (0, 3)),
+}
 
-def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int]:
-    """Tensors, operator counts, parameters and MACs of an ONNX file.
+
+def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int, IntegerShare]:
+    """Tensors, operator counts, parameters, MACs and what is int8 of an ONNX file.
 
     Raises:
         MissingExtraError: when onnx is not installed.
@@ -32,7 +40,8 @@ def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int]:
         for name in dict.fromkeys([*(i.name for i in graph.input), *constants, *(n for node in graph.node for n in node.output)])
     ]
     operators = dict(Counter(node.op_type for node in graph.node).most_common())
-    return tensors, operators, _parameters(graph, constants), sum(_macs(node, shapes) for node in graph.node)
+    macs = [_macs(node, shapes) for node in graph.node]
+    return tensors, operators, _parameters(graph, constants), sum(macs), onnx_integer_share(graph, tensors, macs)
 
 
 def _parameters(graph: Any, constants: dict[str, np.ndarray]) -> int:
@@ -48,12 +57,14 @@ def _parameters(graph: Any, constants: dict[str, np.ndarray]) -> int:
 
 
 def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
-    known = [shapes.get(name) for name in (*node.input[:2], node.output[0])]
-    if node.op_type not in ("Conv", "Gemm", "MatMul") or any(shape is None for shape in known):
+    if node.op_type not in _FACTORS:
+        return 0
+    known = [shapes.get(name) for name in (*(node.input[i] for i in _FACTORS[node.op_type]), node.output[0])]
+    if any(shape is None for shape in known):
         return 0
     first, weights, output = (tuple(max(1, size) for size in shape or ()) for shape in known)
     outputs = math.prod(output)
-    if node.op_type == "Conv":
+    if "Conv" in node.op_type:
         return outputs * math.prod(weights[1:])
     transposed = any(a.name == "transA" and a.i for a in node.attribute)
     return outputs * (first[0] if transposed else first[-1])

@@ -49,6 +49,7 @@ class ModelReport:
         parameters: weights and biases in the file.
         macs: multiply-accumulates of convolutions and matrix products, for a batch of one.
         metadata: what edgekit wrote into the file, None for somebody else's.
+        int8: what is truly int8, as `edgekit.inspection.integer.IntegerShare` tells it.
     """
 
     file: str
@@ -61,6 +62,7 @@ class ModelReport:
     macs: int | None
     bytes: int
     metadata: Any
+    int8: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """JSON values under the keys that `inspect --json` promises."""
@@ -75,6 +77,7 @@ class ModelReport:
             "macs": self.macs,
             "bytes": self.bytes,
             "metadata": self.metadata,
+            "int8": self.int8,
         }
 
 

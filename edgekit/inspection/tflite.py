@@ -10,10 +10,10 @@ import numpy as np
 from edgekit.inspection.report import TensorRow
 from edgekit.runtimes.litert import interpreter_module
 
-__all__ = ["count_macs", "count_parameters", "walk"]
+__all__ = ["WEIGHTED", "count_macs", "count_parameters", "macs_of", "operator_counts", "walk"]
 
 #: Operators with (input, weights, bias); the position of the output channels' axis does not matter for counting.
-_WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
+WEIGHTED = {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"}
 
 
 def walk(model: bytes, runtime: str) -> tuple[list[TensorRow], list[dict[str, Any]]]:
@@ -44,7 +44,7 @@ def operator_counts(operators: list[dict[str, Any]]) -> dict[str, int]:
 
 def count_parameters(tensors: list[TensorRow], operators: list[dict[str, Any]]) -> int:
     """Values of constant tensors that are weights or biases: integers of shapes, axes and padding are none."""
-    biases = {op["inputs"][2] for op in operators if op["name"] in _WEIGHTED and len(op["inputs"]) > 2}
+    biases = {op["inputs"][2] for op in operators if op["name"] in WEIGHTED and len(op["inputs"]) > 2}
     total = 0
     for index, tensor in enumerate(tensors):
         is_value = tensor.dtype not in ("int32", "int64", "bool") or index in biases
@@ -55,11 +55,16 @@ def count_parameters(tensors: list[TensorRow], operators: list[dict[str, Any]]) 
 
 def count_macs(tensors: list[TensorRow], operators: list[dict[str, Any]]) -> int:
     """Multiply-accumulates of convolutions, fully connected layers and batched matrix products."""
-    return sum(_macs(op["name"], [tensors[i] for i in op["inputs"] if i >= 0], tensors[op["outputs"][0]]) for op in operators)
+    return sum(macs_of(op, tensors) for op in operators)
+
+
+def macs_of(op: dict[str, Any], tensors: list[TensorRow]) -> int:
+    """Multiply-accumulates of one operator, 0 for one that is no product."""
+    return _macs(op["name"], [tensors[i] for i in op["inputs"] if i >= 0], tensors[op["outputs"][0]])
 
 
 def _macs(name: str, inputs: list[TensorRow], output: TensorRow) -> int:
-    if name not in _WEIGHTED | {"BATCH_MATMUL"} or any(row.shape is None for row in (*inputs[:2], output)):
+    if name not in WEIGHTED | {"BATCH_MATMUL"} or any(row.shape is None for row in (*inputs[:2], output)):
         return 0
     first, weights = (row.shape or () for row in inputs[:2])
     if name == "CONV_2D":

@@ -53,7 +53,7 @@ def test_predict_shows_a_table_without_json(golden_bundle, pictures):
     assert len(lines) == 2
 
 
-KEYS = {"file", "format", "inputs", "outputs", "operators", "tensors", "parameters", "macs", "bytes", "metadata"}
+KEYS = {"file", "format", "inputs", "outputs", "operators", "tensors", "parameters", "macs", "bytes", "metadata", "int8"}
 
 
 def test_inspect_tells_scales_and_zero_points(golden_bundle):

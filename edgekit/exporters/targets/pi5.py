@@ -17,6 +17,6 @@ PI5 = Target(
     board="pi5",
     memory_mb=1024,
     reason=f"{WHY_TFLITE}. int8, because the core multiplies and adds sixteen pairs of int8 in one instruction (asimddp): 0.30 "
-    "to 0.70 of float32's instructions on the seven networks counted.",
+    "to 0.64 of float32's instructions on the six networks counted.",
     refused=REFUSED,
 )

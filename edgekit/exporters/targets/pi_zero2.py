@@ -17,7 +17,7 @@ PI_ZERO2 = Target(
     board="pi-zero2",
     memory_mb=512,
     reason="TFLite, because its files are the smallest and LiteRT has kernels of its own for this core. int8, although the core "
-    "has no dot products: widening multiplications take 0.68 to 0.78 of float32's instructions on the seven networks counted and "
+    "has no dot products: widening multiplications take 0.68 to 0.78 of float32's instructions on the six networks counted and "
     "the weights a quarter of its scarce memory. From the frame to the label that is 0.99 to 1.01: let bench --compare decide.",
     refused=REFUSED,
 )
