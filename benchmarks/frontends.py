@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from interleaved import Case, Measured, measure
 from scattering_cases import scattering_cases
-from signature_cases import jpeg_case, signature_cases
+from signature_cases import jpeg_cases, signature_cases
 
 from edgekit.frontends.image import decode
 
@@ -28,7 +28,7 @@ _LIBRARIES = ("numpy", "iisignature", "pysiglib", "kymatio", "scipy", "opencv-py
 
 def registry(photo: np.ndarray, bundle: Path | None) -> list[Case]:
     """Every case, in the order of the table."""
-    return [*signature_cases(photo), *scattering_cases(photo), *([jpeg_case(photo, bundle)] if bundle else [])]
+    return [*signature_cases(photo), *scattering_cases(photo), *(jpeg_cases(photo, bundle) if bundle else [])]
 
 
 def smoothed_noise() -> np.ndarray:

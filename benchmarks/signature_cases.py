@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +14,9 @@ from interleaved import Call, Case
 
 from edgekit import open as open_bundle
 from edgekit.frontends import LogSignature, Signature
+from edgekit.pipeline import Pipeline
 
-__all__ = ["jpeg_case", "signature_cases"]
+__all__ = ["jpeg_cases", "signature_cases"]
 
 Oracle = Callable[[np.ndarray], np.ndarray]
 
@@ -112,12 +114,23 @@ def _pysiglib() -> Any:
     return pysiglib
 
 
-def jpeg_case(photo: np.ndarray, bundle: Path) -> Case:
+def jpeg_cases(photo: np.ndarray, bundle: Path) -> list[Case]:
     """From a JPEG of 640 x 480 to a label by the int8 network of a bundle with a signature front end, rgb, rows."""
-    return Case("JPEG 640 x 480 to label", partial(_jpeg, photo, bundle), 2.4, 4)
+    return [
+        Case("JPEG 640 x 480 to label, scaled decoding", partial(_jpeg, photo, bundle, "scaled"), 2.4, 4),
+        Case("JPEG 640 x 480 to label, exact decoding", partial(_jpeg, photo, bundle, "exact")),
+    ]
 
 
-def _jpeg(photo: np.ndarray, bundle: Path) -> Mapping[str, Call]:
+def _decoding(bundle: Path, decode: str) -> Pipeline:
+    """The int8 network of a bundle behind its front end with that choice of decoding."""
+    opened = open_bundle(bundle, precision="int8", threads=1)
+    config = {**opened.card.frontend.config, "decode": decode}
+    card = replace(opened.card, frontend=replace(opened.card.frontend, config=config))
+    return Pipeline(card, opened.runtime)
+
+
+def _jpeg(photo: np.ndarray, bundle: Path, decode: str) -> Mapping[str, Call]:
     import cv2
     import iisignature
     from PIL import Image
@@ -127,7 +140,7 @@ def _jpeg(photo: np.ndarray, bundle: Path) -> Mapping[str, Call]:
     written = BytesIO()
     Image.fromarray(resize_area(photo, (480, 640))).save(written, "JPEG", quality=90)
     content = written.getvalue()
-    ours, theirs = (open_bundle(bundle, precision="int8", threads=1) for _ in range(2))
+    ours, theirs = _decoding(bundle, decode), open_bundle(bundle, precision="int8", threads=1)
     front = ours.frontend
     height, width = front.size
 
