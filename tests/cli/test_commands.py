@@ -53,6 +53,8 @@ def test_predict_shows_a_table_without_json(golden_bundle, pictures):
     assert len(lines) == 2
 
 
+TARGETS = {"generic", "pi-zero2", "pi3", "pi4", "pi5", "jetson-nano"}
+
 KEYS = {"file", "format", "inputs", "outputs", "operators", "tensors", "parameters", "macs", "bytes", "metadata", "int8"}
 
 
@@ -113,7 +115,7 @@ def test_pack_wraps_pixel_models_too(shared, tmp_path):
     assert len(flips) <= 8
 
 
-@pytest.mark.parametrize(("command", "names"), [("frontends", set(FRONTENDS)), ("targets", {"generic"})])
+@pytest.mark.parametrize(("command", "names"), [("frontends", set(FRONTENDS)), ("targets", TARGETS)])
 def test_the_lists_have_names(command, names):
     assert {row["name"] for row in json.loads(edgekit(command, "--json"))} == names
 
