@@ -27,12 +27,12 @@ device-test: .venv-device/.installed
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	.venv/bin/python $(PIP) torch==2.13.0
-	.venv/bin/python $(PIP) -e '.[onnx,litert,tflite-runtime,train,export]'
+	.venv/bin/python $(PIP) -e '.[onnx,litert,tflite-runtime,daemon,train,export]'
 	touch $@
 
 # iisignature builds from source against the numpy that is already there.
 .venv/.dev: .venv/.installed
-	.venv/bin/python $(PIP) -e '.[onnx,litert,tflite-runtime,train,export,dev]'
+	.venv/bin/python $(PIP) -e '.[onnx,litert,tflite-runtime,daemon,train,export,dev]'
 	.venv/bin/python $(PIP) --no-build-isolation -e '.[iisignature]'
 	touch $@
 
@@ -42,7 +42,7 @@ device-test: .venv-device/.installed
 	.venv/bin/python -m build --wheel --no-isolation --outdir dist . > /dev/null
 	$(PYTHON) -m venv .venv-device
 	.venv-device/bin/python $(PIP) --force-reinstall --no-deps dist/*.whl
-	.venv-device/bin/python $(PIP) "$$(ls dist/*.whl)[onnx,litert,device-test]"
+	.venv-device/bin/python $(PIP) "$$(ls dist/*.whl)[onnx,litert,daemon,device-test]"
 	touch $@
 
 # The libraries people use, beside the wheel and numpy 2: for benchmarks/frontends.py.

@@ -21,7 +21,7 @@ from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.pipeline import Pipeline, probabilities_of
 from edgekit.runtimes.open import installed_runtimes, open_runtime
 
-__all__ = ["GOLDEN", "GoldenCheck", "check_golden", "golden_inputs", "make_golden", "synthetic_inputs"]
+__all__ = ["GOLDEN", "GoldenCheck", "check_golden", "check_pipeline", "golden_inputs", "make_golden", "synthetic_inputs"]
 
 GOLDEN = "golden.npz"
 
@@ -88,6 +88,20 @@ def check_golden(bundle: Bundle) -> tuple[GoldenCheck, ...]:
             with Pipeline(card, open_runtime(bundle.read(artifact.file), name, 1, artifact.format), frontend) as pipeline:
                 checks.append(_check(pipeline, artifact, golden))
     return tuple(checks)
+
+
+def check_pipeline(bundle: Bundle, artifact: Artifact, pipeline: Pipeline) -> GoldenCheck:
+    """As `check_golden`, of the one artifact that is opened already.
+
+    Args:
+        bundle: holds the golden vectors.
+        artifact: what `pipeline` was opened from.
+        pipeline: runs the golden inputs; left open.
+
+    Raises:
+        BundleError: when the golden file is unreadable or lacks the artifact.
+    """
+    return _check(pipeline, artifact, _load(bundle))
 
 
 def golden_inputs(golden: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -24,6 +24,7 @@ _COMMANDS = {
     "inspect": "inspect",
     "predict": "predict",
     "bench": "bench",
+    "serve": "serve",
     "doctor": "doctor",
     "wheelhouse": "wheelhouse",
     "models": "lists",

@@ -1,0 +1,101 @@
+"""The bundle store of a board: ROOT/NAME/VERSION/ bundles, with a `current` and a `previous` link beside them.
+
+A version is written once and never changed; what changes is where the links point, by rename, so that a reader finds the old
+version or the new one and nothing between.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from edgekit.errors import BundleError, UnknownNameError
+
+__all__ = ["CURRENT", "PREVIOUS", "Store"]
+
+CURRENT = "current"
+PREVIOUS = "previous"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+
+
+class Store:
+    """Bundles by name and version.
+
+    Args:
+        root: the folder; it need not exist yet.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def names(self) -> tuple[str, ...]:
+        """Names of which one version is current, sorted."""
+        if not self.root.is_dir():
+            return ()
+        return tuple(sorted(folder.name for folder in self.root.iterdir() if self.current(folder.name) is not None))
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Versions of a name, the one written last first."""
+        if not _NAME.fullmatch(name) or not (self.root / name).is_dir():
+            return ()
+        folders = [path for path in (self.root / name).iterdir() if _is_version(path)]
+        return tuple(path.name for path in sorted(folders, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True))
+
+    def current(self, name: str) -> str | None:
+        """The version that `current` points at, None where it points nowhere."""
+        return self._target(name, CURRENT)
+
+    def previous(self, name: str) -> str | None:
+        """The version to roll back to: what was current before; None where there was none."""
+        version = self._target(name, PREVIOUS)
+        return None if version == self.current(name) else version
+
+    def path(self, name: str, version: str) -> Path:
+        """Folder of a version.
+
+        Raises:
+            UnknownNameError: when there is no such version.
+        """
+        if version not in self.versions(name):
+            raise UnknownNameError("version", version, self.versions(name))
+        return self.root / name / version
+
+    def switch(self, name: str, version: str) -> None:
+        """Make a version the current one, and the one that was current the previous one.
+
+        Raises:
+            UnknownNameError: when there is no such version.
+        """
+        self.path(name, version)
+        before = self.current(name)
+        if before is not None and before != version:
+            self.remember(name, before)
+        self._point(name, CURRENT, version)
+
+    def remember(self, name: str, version: str) -> None:
+        """Make a version the previous one, for those who point `current` by other means."""
+        if self._target(name, PREVIOUS) != version:
+            self._point(name, PREVIOUS, version)
+
+    def _target(self, name: str, link: str) -> str | None:
+        path = self.root / name / link
+        if not _NAME.fullmatch(name) or not path.is_symlink():
+            return None
+        version = os.readlink(path).rstrip("/")
+        return version if _NAME.fullmatch(version) and _is_version(path.parent / version) else None
+
+    def _point(self, name: str, link: str, version: str) -> None:
+        folder = self.root / name
+        temporary = folder / f".{link}.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        try:
+            os.symlink(version, temporary)
+            os.replace(temporary, folder / link)
+        except OSError as error:
+            raise BundleError(f"Expected to be able to point {folder / link} at {version}: {error.strerror}.") from error
+
+
+def _is_version(path: Path) -> bool:
+    return bool(_NAME.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()

@@ -1,0 +1,253 @@
+"""The process: sockets, servers, signals, systemd; from the first model loaded to the last answer given."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from edgekit.core.store import Store
+from edgekit.daemon.access import Gate
+from edgekit.daemon.app import Door, build_app
+from edgekit.daemon.board import BoardState
+from edgekit.daemon.bodies import Bodies
+from edgekit.daemon.connections import Connections, GuardedProtocol
+from edgekit.daemon.loading import LoadedModel
+from edgekit.daemon.metrics import Metrics
+from edgekit.daemon.notify import Notifier
+from edgekit.daemon.refusals import Busy, Expired, LoadFailed, NotReady
+from edgekit.daemon.service import Service, Slot
+from edgekit.daemon.settings import Settings
+from edgekit.daemon.sockets import listen_tcp, listen_unix
+from edgekit.daemon.sources import RESERVED, FromPath, FromStore, Source, check_name
+from edgekit.errors import EdgekitError, UserError
+
+__all__ = ["Daemon", "run"]
+
+_log = logging.getLogger("edgekit.daemon")
+
+#: Between the last word to clients and the end of idle connections: a request that is under way to us comes before it.
+_LAST_WORDS_S = 0.3
+
+#: How long a thread may hold the interpreter while another waits; Python's 5 ms would be most of an answer's time.
+_SWITCH_S = 0.0005
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to the daemon."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Daemon:
+    """Everything between `edgekit serve` and its end. Build it within a running event loop.
+
+    Args:
+        settings: see there.
+
+    Raises:
+        UserError: on a bundle that is none, two models of one name, an address that is taken.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._given = _given(settings)
+        store = Store(settings.store) if settings.store is not None else None
+        state = BoardState()
+        metrics = Metrics(state)
+        discover: Callable[[], dict[str, Source]] = dict
+        if store is not None:
+            discover = partial(_discover, store, frozenset(self._given))
+        self.service = Service(settings, dict(self._given), metrics, discover)
+        bodies, connections = Bodies(settings.limits), Connections(settings.limits)
+        metrics.bodies.set_function(lambda: bodies.held)
+        metrics.connections.set_function(lambda: connections.open)
+        metrics.in_flight.set_function(lambda: self.service.in_flight)
+        self._notifier = Notifier(os.environ)
+        self._stop = asyncio.Event()
+        self._reloading: asyncio.Future[None] | None = None
+        app = build_app(self.service, bodies, state)
+        tcp = Door(app, Gate(settings.access, trusted=False), self.service)
+        self._tcp = self._server(tcp, connections, settings.tls_cert, settings.tls_key)
+        self._listeners = [(self._tcp, listen_tcp(settings.host, settings.port))]
+        if settings.uds is not None:
+            unix = Door(app, Gate(settings.access, trusted=True), self.service)
+            self._listeners.append((self._server(unix, connections, None, None), listen_unix(settings.uds)))
+
+    @property
+    def addresses(self) -> dict[str, Any]:
+        """Where it listens: with the models, the document of `edgekit serve --json`."""
+        host, port = self._listeners[0][1].getsockname()[:2]
+        scheme = "https" if self.settings.tls_cert is not None else "http"
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        uds = str(self.settings.uds) if self.settings.uds is not None else None
+        return {"url": url, "uds": uds, "pid": os.getpid()}
+
+    def stop(self) -> None:
+        """Ask it to end, in order."""
+        self._stop.set()
+
+    async def run(self, announce: Callable[[dict[str, Any]], None]) -> None:
+        """Listen, load, answer; until `stop`, SIGTERM or SIGINT.
+
+        Args:
+            announce: told the addresses once every model is loaded.
+
+        Raises:
+            EdgekitError: when a bundle that was given by its path is refused at the start.
+        """
+        self._handle_signals()
+        # Asked now: a server that has ended closes its socket.
+        addresses = self.addresses
+        servers = [asyncio.create_task(server.serve(sockets=[listener])) for server, listener in self._listeners]
+        beside: list[asyncio.Task[None]] = []
+        try:
+            await self._load()
+            beside = self._start_beside()
+            addresses["models"] = [slot.name for slot in self.service.slots if slot.worker is not None]
+            self._notifier.ready(f"serving {', '.join(addresses['models']) or 'nothing yet'}")
+            _log.info("ready", extra=addresses)
+            announce(addresses)
+            await self._stop.wait()
+        finally:
+            await self._end(servers, beside)
+
+    async def reload(self) -> None:
+        """SIGHUP: certificates, and every model from where it came."""
+        self._notifier.reloading()
+        if self.settings.tls_cert is not None and self._tcp.config.ssl is not None:
+            try:
+                self._tcp.config.ssl.load_cert_chain(self.settings.tls_cert, self.settings.tls_key)
+            except (OSError, ssl.SSLError) as error:
+                _log.warning("certificate refused, the old one stays", extra={"reason": str(error)})
+        await self.service.load_all()
+        self._notifier.ready("reloaded")
+
+    async def _load(self) -> None:
+        for name in self._given:
+            try:
+                await self.service.load(name)
+            except LoadFailed as error:
+                if isinstance(error.__cause__, EdgekitError):
+                    raise error.__cause__ from None
+                raise
+        await self.service.load_all(but=self._given)
+
+    def _handle_signals(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._reloading = asyncio.ensure_future(self.reload())
+
+    def _start_beside(self) -> list[asyncio.Task[None]]:
+        tasks = []
+        if self.settings.store is not None:
+            tasks.append(asyncio.create_task(self.service.watch()))
+        if self._notifier.watchdog_s is not None:
+            tasks.append(asyncio.create_task(self._keep_alive(self._notifier.watchdog_s)))
+        return tasks
+
+    async def _keep_alive(self, every_s: float) -> None:
+        """For ever: a sign of life after an inference of every model; a hung engine gives none, and systemd restarts us."""
+        before: dict[str, int] = {}
+        while True:
+            slots = [slot for slot in self.service.slots if slot.worker is not None]
+            if all([await self._breathes(slot, before.get(slot.name), every_s) for slot in slots]):
+                self._notifier.alive()
+            before = {slot.name: slot.statistics.success.count for slot in slots}
+            await asyncio.sleep(every_s / 2)
+
+    async def _breathes(self, slot: Slot, before: int | None, timeout_s: float) -> bool:
+        try:
+            await self.service.run(slot, LoadedModel.ping, timeout_s)
+        except NotReady:  # unloaded meanwhile
+            return True
+        except Expired:
+            return False
+        except Busy:
+            return before is not None and slot.statistics.success.count > before
+        return True
+
+    async def _end(self, servers: list[asyncio.Task[None]], beside: list[asyncio.Task[None]]) -> None:
+        """Answer what was accepted, tell clients to ask elsewhere, then close."""
+        self._notifier.stopping()
+        _log.info("ending", extra={"in_flight": self.service.in_flight})
+        self.service.draining = True
+        for task in beside:
+            task.cancel()
+        await asyncio.sleep(_LAST_WORDS_S)
+        for server, _ in self._listeners:
+            server.should_exit = True
+        await asyncio.gather(*servers)
+        await self.service.drain()
+        if self.settings.uds is not None:
+            self.settings.uds.unlink(missing_ok=True)
+        _log.info("ended")
+
+    def _server(self, door: Door, connections: Connections, cert: Path | None, key: Path | None) -> _Server:
+        config = uvicorn.Config(
+            door,
+            http=partial(GuardedProtocol, connections),  # type: ignore[arg-type]
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=self.settings.limits.idle_s,
+            timeout_graceful_shutdown=int(self.settings.drain_s),
+            ssl_certfile=cert,
+            ssl_keyfile=key,
+        )
+        return _Server(config)
+
+
+def run(settings: Settings, announce: Callable[[dict[str, Any]], None]) -> None:
+    """Be the daemon until SIGTERM or SIGINT.
+
+    Args:
+        settings: see there.
+        announce: told the addresses once every model is loaded.
+
+    Raises:
+        EdgekitError: when it cannot start.
+    """
+
+    async def main() -> None:
+        await Daemon(settings).run(announce)
+
+    sys.setswitchinterval(_SWITCH_S)
+    asyncio.run(main())
+
+
+def _given(settings: Settings) -> dict[str, Source]:
+    """Name -> source of the bundles given by their paths."""
+    found: dict[str, Source] = {}
+    for path in settings.bundles:
+        name = check_name(path)
+        if name in found:
+            raise UserError(f"Expected bundles of different names, two are called {name!r}.")
+        found[name] = FromPath(path.absolute())
+    return found
+
+
+def _discover(store: Store, taken: Collection[str]) -> dict[str, Source]:
+    return {name: FromStore(store, name) for name in store.names() if name not in taken and name != RESERVED}

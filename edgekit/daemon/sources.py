@@ -1,0 +1,151 @@
+"""Where a model comes from: a bundle's path, or a name in a bundle store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from edgekit.core.bundle import Bundle
+from edgekit.core.store import Store
+from edgekit.daemon.loading import LoadedModel
+from edgekit.daemon.refusals import LoadFailed
+from edgekit.errors import BundleError
+
+__all__ = ["RESERVED", "FromPath", "FromStore", "Load", "Source", "check_name"]
+
+#: (path, version) -> the verified model.
+Load = Callable[[Path, "str | None"], LoadedModel]
+
+#: No model's name: it stands elsewhere in the protocol's addresses.
+RESERVED = "stats"
+
+
+class Source(Protocol):
+    """What a model is loaded from, again and again. Called from the loading thread."""
+
+    def load(self, load: Load) -> LoadedModel:
+        """The model that is wanted now."""
+        ...
+
+    def fallbacks(self) -> tuple[str, ...]:
+        """Versions to try at the start when the one that is wanted is refused, the best first."""
+        ...
+
+    def load_version(self, load: Load, version: str) -> LoadedModel:
+        """One of the other versions."""
+        ...
+
+    def stamp(self) -> object:
+        """Changes when another version is wanted; None where nothing is to be watched."""
+        ...
+
+    def swapped(self, replaced: str | None, version: str) -> None:
+        """A version took another's place: note the way back."""
+        ...
+
+    def want(self, version: str) -> None:
+        """Make a version the wanted one."""
+        ...
+
+    def previous(self, running: str | None) -> str:
+        """The version to roll back to.
+
+        Raises:
+            LoadFailed: when there is none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class FromPath:
+    """A bundle that may be replaced where it lies."""
+
+    path: Path
+
+    def load(self, load: Load) -> LoadedModel:
+        """See `Source`."""
+        return load(self.path, None)
+
+    def fallbacks(self) -> tuple[str, ...]:
+        """See `Source`."""
+        return ()
+
+    def load_version(self, load: Load, version: str) -> LoadedModel:  # noqa: ARG002
+        """See `Source`."""
+        raise LoadFailed("Expected a model of a bundle store, this one has no versions.")
+
+    def stamp(self) -> object:
+        """See `Source`."""
+        return None
+
+    def swapped(self, replaced: str | None, version: str) -> None:
+        """See `Source`."""
+
+    def want(self, version: str) -> None:
+        """See `Source`."""
+
+    def previous(self, running: str | None) -> str:  # noqa: ARG002
+        """See `Source`."""
+        raise LoadFailed("Expected a model of a bundle store to roll back, this one was given as a path.")
+
+
+@dataclass(frozen=True)
+class FromStore:
+    """A name in a store; what its `current` link points at is wanted."""
+
+    store: Store
+    name: str
+
+    def load(self, load: Load) -> LoadedModel:
+        """See `Source`."""
+        version = self.store.current(self.name)
+        if version is None:
+            raise BundleError(f"Expected a current version of {self.name} in {self.store.root}, found none.")
+        return self.load_version(load, version)
+
+    def fallbacks(self) -> tuple[str, ...]:
+        """See `Source`."""
+        first = [version for version in (self.store.previous(self.name),) if version is not None]
+        others = [version for version in self.store.versions(self.name) if version not in first]
+        return tuple(version for version in first + others if version != self.store.current(self.name))
+
+    def load_version(self, load: Load, version: str) -> LoadedModel:
+        """See `Source`."""
+        return load(self.store.path(self.name, version), version)
+
+    def stamp(self) -> object:
+        """See `Source`."""
+        return self.store.current(self.name)
+
+    def swapped(self, replaced: str | None, version: str) -> None:
+        """See `Source`."""
+        if replaced not in (None, version) and version == self.store.current(self.name):
+            self.store.remember(self.name, str(replaced))
+
+    def want(self, version: str) -> None:
+        """See `Source`."""
+        self.store.switch(self.name, version)
+
+    def previous(self, running: str | None) -> str:
+        """See `Source`."""
+        candidates = (self.store.previous(self.name), *self.store.versions(self.name))
+        found = next((version for version in candidates if version not in (None, running)), None)
+        if found is None:
+            raise LoadFailed("Expected another version in the store to roll back to, found none.")
+        return found
+
+
+def check_name(path: Path) -> str:
+    """Name under which a bundle is served.
+
+    Raises:
+        BundleError: when it is no bundle, or its name cannot stand in an address.
+    """
+    name = Bundle.open(path).manifest.name
+    if name == RESERVED or not name or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
+        raise BundleError(
+            f"Expected a bundle's name of letters, digits, '.', '_' and '-' (and not 'stats'), got {name!r}: {path}."
+        )
+    return name

@@ -1,0 +1,120 @@
+"""Tensors between the wire and NumPy: JSON numbers or raw little-endian bytes, checked against what the model takes."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from edgekit.core.spec import TensorSpec
+from edgekit.daemon.refusals import BadRequest
+from edgekit.daemon.schemas import InferInput
+
+__all__ = ["FLOAT", "bytes_tensor", "from_bytes", "from_json", "numbers", "plain", "top_classes"]
+
+#: The one datatype that the float face takes and gives.
+FLOAT = "FP32"
+
+_FLOAT = np.dtype("<f4")
+
+
+def from_json(tensor: InferInput, spec: TensorSpec) -> np.ndarray:
+    """The array of an input whose numbers stand in the JSON, nested or flat in row-major order.
+
+    Returns:
+        `spec.shape`, float32, finite.
+
+    Raises:
+        BadRequest: on another name, datatype, shape or number of values; on values that are no finite numbers.
+    """
+    _check(tensor, spec)
+    return _finite(numbers(tensor.data or [], spec.shape, spec.name), spec)
+
+
+def numbers(data: list[Any], shape: tuple[int, ...], name: str) -> np.ndarray:
+    """Decoded JSON as an array, without NumPy's own guesses: those turn text into numbers, and lists of long text into gigabytes.
+
+    Args:
+        data: numbers, nested as `shape` or flat in row-major order.
+        shape: of the array.
+        name: for the message.
+
+    Returns:
+        `shape`, float32; what float32 cannot hold is infinite.
+
+    Raises:
+        BadRequest: on anything else.
+    """
+    try:
+        values = array("f", _flat(data, shape))
+    except (TypeError, OverflowError) as error:
+        raise BadRequest(f"Expected numbers of shape {list(shape)}, or flat, in {name!r}.") from error
+    return np.frombuffer(values, np.float32).reshape(shape)
+
+
+def _flat(data: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    """The innermost values of lists nested as `shape`; TypeError where they are not."""
+    if len(data) == math.prod(shape) and not isinstance(data[0], list):
+        return data
+    level: list[Any] = [data]
+    for size in shape:
+        if not all(type(row) is list and len(row) == size for row in level):
+            raise TypeError
+        level = list(chain.from_iterable(level))
+    return level
+
+
+def from_bytes(tensor: InferInput, spec: TensorSpec, content: bytes | memoryview) -> np.ndarray:
+    """The array of an input that came as raw bytes; a view of them where the machine is little-endian.
+
+    Raises:
+        BadRequest: on another name, datatype, shape or number of bytes; on values that are not finite.
+    """
+    _check(tensor, spec)
+    expected = math.prod(spec.shape) * _FLOAT.itemsize
+    if len(content) != expected:
+        raise BadRequest(f"Expected {expected} bytes of {FLOAT} for {spec.name!r}, got {len(content)}.")
+    return _finite(np.frombuffer(content, _FLOAT).reshape(spec.shape), spec)
+
+
+def top_classes(scores: np.ndarray, labels: tuple[str, ...], count: int) -> list[str]:
+    """The classification extension: "value:index:label" of the highest scores, the best first.
+
+    Args:
+        scores: (1, classes) float32.
+        labels: names by index.
+        count: at most so many.
+    """
+    values = scores.reshape(-1)
+    best = np.argsort(-values, kind="stable")[:count]
+    return [f"{values[index]:f}:{index}:{labels[index]}" for index in best.tolist()]
+
+
+def bytes_tensor(texts: list[str]) -> bytes:
+    """Elements of datatype BYTES: each a little-endian 32-bit length, then the bytes."""
+    encoded = [text.encode("utf-8") for text in texts]
+    return b"".join(len(text).to_bytes(4, "little") + text for text in encoded)
+
+
+def _check(tensor: InferInput, spec: TensorSpec) -> None:
+    if tensor.name != spec.name:
+        raise BadRequest(f"Expected the input {spec.name!r}, got another name.")
+    if tensor.datatype != FLOAT:
+        raise BadRequest(f"Expected datatype {FLOAT} for {spec.name!r}, got another.")
+    if tuple(tensor.shape) != spec.shape:
+        raise BadRequest(f"Expected shape {list(spec.shape)} for {spec.name!r}, got {tensor.shape}.")
+
+
+def _finite(values: np.ndarray, spec: TensorSpec) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise BadRequest(f"Expected finite numbers in {spec.name!r}, got NaN or infinity.")
+    return values
+
+
+def plain(array: np.ndarray) -> list[Any]:
+    """Row-major values of an array, for JSON."""
+    values: list[Any] = array.reshape(-1).tolist()
+    return values

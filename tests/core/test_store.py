@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from edgekit.core.store import Store
+from edgekit.errors import BundleError, UnknownNameError
+
+pytestmark = pytest.mark.device
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    for number, version in enumerate(("1", "2", "3")):
+        (tmp_path / "fire" / version).mkdir(parents=True)
+        os.utime(tmp_path / "fire" / version, (number, number))
+    return Store(tmp_path)
+
+
+def test_an_empty_or_absent_store_has_no_names(tmp_path):
+    assert Store(tmp_path).names() == ()
+    assert Store(tmp_path / "absent").names() == ()
+
+
+def test_a_name_counts_once_one_of_its_versions_is_current(store):
+    assert store.names() == ()
+    store.switch("fire", "2")
+    assert store.names() == ("fire",)
+    assert store.current("fire") == "2"
+    assert store.previous("fire") is None
+
+
+def test_versions_come_the_newest_first_and_links_are_none(store):
+    store.switch("fire", "1")
+    assert store.versions("fire") == ("3", "2", "1")
+
+
+def test_switching_remembers_the_way_back(store):
+    for version in ("1", "2", "2"):
+        store.switch("fire", version)
+    assert (store.current("fire"), store.previous("fire")) == ("2", "1")
+    store.switch("fire", "1")
+    assert (store.current("fire"), store.previous("fire")) == ("1", "2")
+
+
+def test_a_version_that_is_not_there_cannot_be_switched_to(store):
+    with pytest.raises(UnknownNameError, match="Known: 1, 2, 3"):
+        store.switch("fire", "4")
+    assert store.current("fire") is None
+
+
+@pytest.mark.parametrize("target", ["../secret", "/etc", "4", ".", ".."])
+def test_links_out_of_the_store_or_to_nothing_count_for_nothing(store, tmp_path, target):
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "fire" / "current").symlink_to(target)
+    assert store.current("fire") is None
+    assert store.names() == ()
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a/b", ""])
+def test_names_that_could_leave_the_store_are_none_of_its_own(store, name):
+    assert store.current(name) is None
+    assert store.versions(name) == ()
+
+
+def test_a_link_that_cannot_be_made_is_one_worded_error(store, tmp_path):
+    (tmp_path / "fire" / "current").mkdir()
+    with pytest.raises(BundleError, match="Expected to be able to point"):
+        store.switch("fire", "1")

@@ -1,0 +1,139 @@
+"""The door for people: pictures and windows in, labels and timings out."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+
+import edgekit
+from edgekit.daemon.settings import Limits, Settings
+from edgekit.pipeline import STAGES
+from tests.daemon.client import running
+from tests.daemon.conftest import encoded
+from tests.synthetic import texture
+
+pytestmark = pytest.mark.device
+
+CLASSIFY = "/v1/models/textures/classify"
+
+
+@pytest.fixture(scope="module")
+def windows(windows_bundle):
+    with running(Settings((windows_bundle,), port=0)) as served:
+        yield served
+
+
+def npz(**arrays: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_gets_the_pipelines_own_answer_with_its_timings(daemon, golden_bundle, kind):
+    picture = encoded(kind)
+    model = daemon.service.slot("textures").model
+    with edgekit.open(golden_bundle, model.pipeline.runtime.name, "int8") as pipeline:
+        expected = pipeline.predict(picture)
+    answer = daemon.post(CLASSIFY, picture).json
+    assert (answer["model"], answer["label"], answer["index"]) == ("textures", expected.label, expected.index)
+    assert answer["probabilities"] == pytest.approx(expected.probabilities)
+    assert list(answer["timings_ms"]) == ["queue", *STAGES]
+
+
+def test_a_picture_of_any_size_and_mode_is_taken(daemon):
+    grey = encoded("PNG", texture("checks", 1)[..., 0])
+    large = encoded("JPEG", np.tile(texture("checks", 1), (9, 7, 1)))
+    assert [daemon.post(CLASSIFY, picture).status for picture in (grey, large)] == [200, 200]
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a" + b"\0" * 50, b"BM" + b"\0" * 60, b"\xff\xd8", b'{"window": [1]}'])
+def test_what_is_no_jpeg_or_png_is_not_even_decoded(daemon, content):
+    answer = daemon.post(CLASSIFY, content)
+    assert answer.status == 415
+    assert "JPEG or PNG" in answer.error
+
+
+def test_a_damaged_picture_is_refused_at_every_length(daemon, jpeg):
+    png = encoded("PNG")
+    for whole in (jpeg, png):
+        for length in range(12, len(whole) * 4 // 5, max(1, len(whole) // 40)):
+            answer = daemon.post(CLASSIFY, whole[:length])
+            assert answer.status == 400, (length, answer.body)
+            assert answer.error.startswith("Expected")
+
+
+def png_bomb(width: int, height: int) -> bytes:
+    """A header that declares a huge picture, and a little data."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10_000_000)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [5_000, 60_000, 2**31 - 1])
+def test_a_decompression_bomb_is_refused_by_its_header(daemon, side):
+    answer = daemon.post(CLASSIFY, png_bomb(side, side))
+    assert answer.status in (400, 413)
+    assert "Expected a picture" in answer.error
+
+
+def test_the_limit_of_pixels_is_the_one_that_was_set(golden_bundle):
+    with running(Settings((golden_bundle,), port=0, limits=Limits(pixels=32 * 32))) as served:
+        assert served.post(CLASSIFY, encoded("PNG", np.zeros((32, 32, 3), np.uint8))).status == 200
+        assert served.post(CLASSIFY, encoded("PNG", np.zeros((32, 33, 3), np.uint8))).status == 413
+
+
+def test_a_window_is_taken_as_json_and_as_npz(windows, windows_bundle, features):
+    with edgekit.open(windows_bundle) as pipeline:
+        expected = pipeline.predict(features[0])
+    for body in ({"window": features[0].tolist()}, npz(x=features[0]), npz(x=features[:1])):
+        answer = windows.post("/v1/models/windows/classify", body).json
+        assert answer["label"] == expected.label
+        assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+
+
+def zip_of(name: str, content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b'{"window": [[1, 2], [3]]}',
+        b'{"window": "1"}',
+        b"PK\x03\x04 damaged",
+        npz(y=np.zeros((32, 12))),
+        npz(x=np.zeros((12, 32))),
+        npz(x=np.full((32, 12), np.nan)),
+        npz(x=np.array([["a"] * 12] * 32)),
+        zip_of("x.npy", b"no array"),
+    ],
+)
+def test_what_is_no_such_window_is_refused(windows, body):
+    answer = windows.post("/v1/models/windows/classify", body)
+    assert answer.status == 400, answer.body
+    assert answer.error.startswith("Expected")
+
+
+def test_a_zip_bomb_and_a_pickle_are_refused(windows):
+    assert windows.post("/v1/models/windows/classify", zip_of("x.npy", b"\0" * 50_000_000)).status == 413
+    pickled = io.BytesIO()
+    np.savez(pickled, x=np.array([[object] * 12] * 32, dtype=object))
+    assert windows.post("/v1/models/windows/classify", pickled.getvalue()).status == 400
+
+
+def test_a_picture_sent_to_a_model_of_windows_is_refused(windows, jpeg):
+    assert windows.post("/v1/models/windows/classify", jpeg).status == 400
