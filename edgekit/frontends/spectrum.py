@@ -16,7 +16,7 @@ import numpy as np
 
 __all__ = ["Fourier", "forward", "fourier", "inverse", "numpy_fourier", "scipy_fourier"]
 
-#: Up to this length a transform is two products with small matrices: at 6 samples in a third of an FFT's time, at 12 in two thirds.
+#: Up to this length a transform is two products with small matrices: in a third of an FFT's time at 6 samples, two thirds at 12.
 _SMALL = 16
 
 #: As NumPy 2 has it: with `out`.
