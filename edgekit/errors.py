@@ -6,6 +6,7 @@
     │   │   └── ImageError       one image that cannot be decoded
     │   ├── InputError           an array of the wrong shape, dtype or name
     │   ├── BundleError          a bundle that is damaged, unsafe or of another schema
+    │   │   └── SignatureError   one that is unsigned, or not by the key that was asked for
     │   ├── ModelError           a model file that cannot be loaded or does not fit its front end
     │   ├── UnknownNameError     a network, front end, runtime, ... that does not exist
     │   └── MissingExtraError    a package that is not installed; says the pip line
@@ -27,6 +28,7 @@ __all__ = [
     "InputError",
     "MissingExtraError",
     "ModelError",
+    "SignatureError",
     "UnknownNameError",
     "UserError",
 ]
@@ -58,6 +60,10 @@ class InputError(UserError):
 
 class BundleError(UserError):
     """A bundle is damaged, unsafe, or written by another schema."""
+
+
+class SignatureError(BundleError):
+    """A bundle is unsigned, signed by another key, or was changed since."""
 
 
 class ModelError(UserError):

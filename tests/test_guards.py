@@ -97,7 +97,7 @@ def test_every_module_says_what_is_public():
     "command",
     [
         *("quickstart", "train", "evaluate", "export", "pack", "inspect", "predict"),
-        *("bench", "serve", "doctor", "wheelhouse", "models", "frontends", "targets"),
+        *("bench", "serve", "doctor", "sign", "verify", "wheelhouse", "models", "frontends", "targets"),
     ],
 )
 def test_every_command_is_usable_from_its_help(command):

@@ -26,6 +26,8 @@ _COMMANDS = {
     "bench": "bench",
     "serve": "serve",
     "doctor": "doctor",
+    "sign": "sign",
+    "verify": "sign",
     "wheelhouse": "wheelhouse",
     "models": "lists",
     "frontends": "frontends",

@@ -14,9 +14,12 @@ from edgekit.core.manifest import Artifact, Manifest
 from edgekit.core.recipe import PRECISIONS
 from edgekit.errors import BundleError, UnknownNameError
 
-__all__ = ["MANIFEST", "Bundle", "is_bundle", "write_bundle"]
+__all__ = ["MANIFEST", "SIGNATURE", "Bundle", "is_bundle", "put_file", "write_bundle"]
 
 MANIFEST = "manifest.json"
+
+#: Lies beside the manifest, which does not describe it; see `edgekit.core.signature`.
+SIGNATURE = "signature.json"
 
 #: Files of a bundle lie flat in it: no separators, no leading dot, so no path can leave it.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -54,11 +57,17 @@ class Bundle:
         except UnicodeDecodeError as error:
             raise BundleError(f"Expected UTF-8 text in {path / MANIFEST}: {error}.") from error
         files = {name: _verified(name, sha256, read, path) for name, sha256 in manifest.digests.items()}
-        return cls(path, manifest, files)
+        signed = {SIGNATURE: read[SIGNATURE]} if SIGNATURE in read else {}
+        return cls(path, manifest, {**files, **signed, MANIFEST: text})
 
     def read(self, file: str) -> bytes:
-        """Content of one file of the manifest."""
+        """Content of one file of the manifest, or of the manifest itself."""
         return self._files[file]
+
+    @property
+    def signature(self) -> bytes | None:
+        """Content of the signature file, None for an unsigned bundle. Nothing is verified here."""
+        return self._files.get(SIGNATURE)
 
     def artifacts(self, precision: str | None = None, format: str | None = None) -> tuple[Artifact, ...]:  # noqa: A002
         """The artifacts of a precision and a format (all by default).
@@ -112,6 +121,21 @@ def write_bundle(out: str | Path, manifest: Manifest, files: Mapping[str, bytes]
         return
     with staged_folder(out) as stage:
         write_files(stage, everything)
+
+
+def put_file(path: Path, name: str, content: bytes) -> None:
+    """Put a file that the manifest does not describe into a bundle (folder or .zip), by rename.
+
+    Args:
+        path: the bundle.
+        name: of the file; one of that name is replaced.
+        content: of the file.
+    """
+    _check_name(name)
+    if path.is_file():
+        write_file(path, _zip({**_read_zip(path), name: content}))
+    else:
+        write_file(path / name, content)
 
 
 def _read_folder(path: Path) -> dict[str, bytes]:
