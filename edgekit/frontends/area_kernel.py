@@ -171,9 +171,8 @@ class AreaLogSignature(_AreaSums):
     def __init__(self, depth: int, rows: int, width: int, dtype: np.dtype) -> None:
         super().__init__(depth, rows, width, dtype, before=0, after=LOG_SUMS + 3 - SUMS)
         table, ends = self._table, self._ends
-        self._matrix = _log_map(depth, dtype.char)
-        self._features = np.empty((len(self._matrix), rows), dtype)
-        self._by_path = self._features.T
+        matrix = _log_map(depth, dtype.char)
+        self._features = np.empty((rows, len(matrix)), dtype)
         areas, moments, by_areas, by_moments = table[0:3], table[3:12], table[39:48], table[48:75]
         twice, last = table[75:102], table[102:105]
         self._steps += [(np.copyto, (last, ends))]
@@ -184,12 +183,12 @@ class AreaLogSignature(_AreaSums):
                 (np.multiply, (moments[:, None], ends, by_moments.reshape(9, 3, rows))),
                 (np.multiply, (by_areas[:, None], ends, twice.reshape(9, 3, rows))),
             ]
-        self._steps += [(np.matmul, (self._matrix, table, self._features))]
+        self._steps += [(np.matmul, (table.T, matrix.T, self._features))]
 
     def run(self, out: np.ndarray, scale: np.ndarray) -> None:
         """Write (rows, Q) features times `scale` (Q,) into `out`."""
         run_steps(self._steps)
-        np.multiply(self._by_path, scale, out)
+        np.multiply(self._features, scale, out)
 
 
 @lru_cache(maxsize=8)
