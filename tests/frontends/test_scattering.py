@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -51,22 +52,25 @@ def planes_of(image: np.ndarray) -> np.ndarray:
 )
 def test_noise_equals_kymatio_at_every_scale_angle_order_and_size(rng, size, scales, angles, order):
     planes = noise(rng, 1, 2, *size)
+    expected = reference(planes, scales, angles, order)
     got = Scattering(size, scales, angles, order).transform(planes)
     assert got.dtype == np.float32
-    assert relative_error(got, reference(planes, scales, angles, order)) < BOUND
+    assert relative_error(got, expected) < BOUND
 
 
 @pytest.mark.parametrize(("size", "order"), [((64, 64), 2), ((63, 50), 1), ((96, 96), 1)])
 def test_photographs_equal_kymatio(shared, size, order):
     for file in sorted((shared / "data/fire/test").glob("*/*"))[:40:20]:
         planes = planes_of(resize_area(decode(file), size))
-        assert relative_error(Scattering(size, 3, 8, order).transform(planes), reference(planes, 3, 8, order)) < BOUND
+        expected = reference(planes, 3, 8, order)
+        assert relative_error(Scattering(size, 3, 8, order).transform(planes), expected) < BOUND
 
 
 @pytest.mark.parametrize(("size", "scales"), [((256, 17), 4), ((17, 255), 3)])
 def test_long_and_narrow_images_equal_kymatio(rng, size, scales):
     planes = noise(rng, 1, 1, *size)
-    assert relative_error(Scattering(size, scales, 2).transform(planes), reference(planes, scales, 2, 1)) < BOUND
+    expected = reference(planes, scales, 2, 1)
+    assert relative_error(Scattering(size, scales, 2).transform(planes), expected) < BOUND
 
 
 def test_coefficients_equal_the_golden_file():
@@ -83,14 +87,12 @@ def test_coefficients_equal_the_golden_file():
 # --- the Fourier transforms of NumPy and SciPy
 
 
-@pytest.mark.parametrize("door", ["numpy", "scipy"])
+@pytest.mark.parametrize("door", ["numpy", *(["scipy"] if find_spec("scipy") else [])])
 @pytest.mark.parametrize("size", [(16, 24), (40, 33)])
 def test_coefficients_are_the_same_with_and_without_scipy(rng, monkeypatch, door, size):
     planes = noise(rng, 2, 1, *size)
     front = Scattering(size, 2, 6, 2)
     expected = front.transform(planes)
-    if door == "scipy":
-        pytest.importorskip("scipy.fft", reason="one of the two doors is SciPy")
     chosen = spectrum.numpy_fourier() if door == "numpy" else spectrum.scipy_fourier()
     monkeypatch.setattr(spectrum, "fourier", lambda: chosen)
     assert relative_error(front.transform(planes), expected) < 1e-6
@@ -147,8 +149,8 @@ def test_a_grey_image_has_the_same_features_as_each_of_its_colours(rng):
 
 
 def test_a_batch_gives_what_its_images_give_one_by_one(rng):
-    images = rng.integers(0, 256, (40, 48, 56, 3), dtype=np.uint8)  # more than one group
-    front = Scattering((48, 56), 2, 4)
+    images = rng.integers(0, 256, (12, 24, 32, 3), dtype=np.uint8)  # more than one group
+    front = Scattering((24, 32), 2, 4)
     np.testing.assert_allclose(front(images), np.stack([front(image) for image in images]), atol=1e-6)
 
 
@@ -170,8 +172,8 @@ def test_an_image_of_another_size_is_resized_first(rng):
 
 
 def test_several_threads_get_the_same_features(rng):
-    images = [rng.integers(0, 256, (32, 32, 3), dtype=np.uint8) for _ in range(8)]
-    front = Scattering((32, 32), 3, 4, 2)
+    images = [rng.integers(0, 256, (24, 24, 3), dtype=np.uint8) for _ in range(4)]
+    front = Scattering((24, 24), 3, 4, 2)
     expected = [front(image) for image in images]
     with ThreadPoolExecutor(4) as pool:
         for got, want in zip(pool.map(front, images * 4), expected * 4, strict=True):
