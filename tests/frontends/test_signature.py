@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 
@@ -217,21 +218,24 @@ def test_a_path_run_backwards_is_the_inverse(image):
 @given(small_images())
 def test_the_shuffle_product_of_two_features_is_the_sum_over_their_shuffles(image):
     features = levels_of(exact(image))
-    for left in (1, 2):
-        for right in (1, 2):
-            for u, v in product(product(range(3), repeat=left), product(range(3), repeat=right)):
-                expected = sum(features[left + right][:, index_of(word)] for word in shuffles(u, v))
-                np.testing.assert_allclose(features[left][:, index_of(u)] * features[right][:, index_of(v)], expected, atol=1e-10)
+    for left, right in product((1, 2), repeat=2):
+        products = np.einsum("ri,rj->rij", features[left], features[right])
+        expected = features[left + right][:, places_of_shuffles(left, right)].sum(axis=-1)
+        np.testing.assert_allclose(products, expected, atol=1e-10)
+
+
+@lru_cache
+def places_of_shuffles(left: int, right: int) -> np.ndarray:
+    """(3^left, 3^right, number of shuffles): where the shuffles of two words stand among the words of their length."""
+    words = product(product(range(3), repeat=left), product(range(3), repeat=right))
+    places = [[sum(letter * 3**k for k, letter in enumerate(reversed(word))) for word in shuffles(u, v)] for u, v in words]
+    return np.array(places).reshape(3**left, 3**right, -1)
 
 
 def shuffles(u: tuple[int, ...], v: tuple[int, ...]) -> list[tuple[int, ...]]:
     if not u or not v:
         return [u + v]
     return [(u[0], *rest) for rest in shuffles(u[1:], v)] + [(v[0], *rest) for rest in shuffles(u, v[1:])]
-
-
-def index_of(word: tuple[int, ...]) -> int:
-    return sum(letter * 3**place for place, letter in enumerate(reversed(word)))
 
 
 @settings(deadline=None, max_examples=40)
