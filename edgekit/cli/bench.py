@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json as jsons
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgekit.cli.common import Json, boundary, log, print_json, print_table, progress_bar
+from edgekit.cli.common import Bar, Json, boundary, log, print_json, print_table, progress_bar
 from edgekit.errors import UserError
+
+if TYPE_CHECKING:
+    from edgekit.bench.plan import Candidate
+    from edgekit.core.bundle import Bundle
 
 __all__ = ["bench"]
 
@@ -27,13 +32,18 @@ def bench(
     precision: Annotated[str | None, typer.Option(help="fp32, fp16, int8-dynamic or int8. Default: all.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Two windows of 0.05 s: does it run? Not comparable.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Five windows of 1 s: a first idea. Not comparable.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="float32 against int8 in turns: which to ship here.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the whole document, raw samples too, to a JSON file.")] = None,
     json: Json = False,
 ) -> None:
     """Latency of every artifact on every installed runtime, by stage; by default five windows of 10 s each.
 
+    With --compare, float32 and int8 in turns and which to ship; accuracy from --images where that is a folder of labelled images
+    (CLASS/*), else from the bundle.
+
     Example: edgekit bench fire.bundle --images photos --threads 1 --threads 4 --out bench.json
     """
+    from edgekit.bench.compare import pairs_of
     from edgekit.bench.plan import DEFAULT, QUICK, SMOKE, candidates_of
     from edgekit.bench.report import HEADER, table
     from edgekit.bench.run import bench_bundle
@@ -42,26 +52,58 @@ def bench(
 
     if smoke and quick:
         raise UserError("Expected --smoke or --quick, got both. Choose one.")
+    if compare and precision is not None:
+        raise UserError(f"Expected --compare or --precision, got both ({precision}). Leave one out.")
     if out is not None and not out.parent.is_dir():
         raise UserError(f"Expected the folder {out.parent} to exist, to write {out.name} into. Create it first.")
     mode = SMOKE if smoke else QUICK if quick else DEFAULT
     opened = Bundle.open(bundle)
     windows = opened.manifest.frontend.name == "samples"
     candidates = candidates_of(opened, runtime, precision, threads or [1])
+    pairs = pairs_of(candidates) if compare else ()
+    candidates = tuple(candidate for pair in pairs for candidate in pair) or candidates
     paths = expand([str(images)], windows) if images else []
     if (seconds := len(candidates) * mode.seconds_each) > _WORTH_SAYING_S:
         log(f"{len(candidates)} candidates, about {seconds / 60:.0f} minutes; --runtime, --precision and --quick make it shorter")
     with progress_bar() as progress:
         progress.start("bench", len(candidates) * (1 + mode.windows))
         document = bench_bundle(opened, candidates, mode, paths, progress.advance)
+        if pairs:
+            document["comparison"] = _comparison(opened, document, pairs, paths, progress)
     if out is not None:
         _write(out, document)
     if json:
         print_json(document)
         return
     print_table(HEADER, table(document["runs"]))
+    if compare:
+        _show(document["comparison"])
     for warning in document["warnings"]:
         log(f"warning: {warning}")
+
+
+def _comparison(
+    bundle: Bundle, document: dict[str, Any], pairs: Sequence[tuple[Candidate, Candidate]], paths: list[Path], progress: Bar
+) -> dict[str, Any]:
+    from edgekit.bench.compare import compare
+    from edgekit.bench.labelled import labelled_inputs, qualities_of
+
+    manifest = bundle.manifest
+    inputs = labelled_inputs(paths, manifest.labels, manifest.frontend.name == "samples") if paths else ()
+    progress.start("accuracy", len(inputs) * len({whole.runtime for whole, _ in pairs}))
+    qualities = qualities_of(bundle, pairs, inputs, progress.advance)
+    firm = document["valid"] and document["mode"] != "smoke"
+    return compare(document["runs"], qualities, firm, document["device"]["machine"])
+
+
+def _show(comparison: dict[str, Any]) -> None:
+    for pair in comparison["pairs"]:
+        typer.echo(f"{pair['runtime']}, {pair['threads']} thread(s): {pair['why']}. Ship {pair['ship']}.")
+    ship, firm = comparison["ship"], "" if comparison["firm"] else " (not firm: the measurement is invalid or too short)"
+    typer.echo(f"Ship {ship['artifact']} on {ship['runtime']}: {ship['p50_ms']:.3f} ms an image{firm}.")
+    typer.echo(f"Rule: {comparison['rule']}")
+    for note in comparison["notes"]:
+        log(f"note: {note}.")
 
 
 def _write(out: Path, document: dict[str, Any]) -> None:
