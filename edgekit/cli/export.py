@@ -27,6 +27,12 @@ def export(
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of the calibration sample.")] = 0,
+    observer: Annotated[
+        str, typer.Option(help="How ranges are found: min-max, moving-average, percentile, entropy or mse.")
+    ] = "min-max",
+    ranges: Annotated[
+        Path | None, typer.Option(help="Ranges of an earlier export (a bundle or its ranges.json) in place of a calibration.")
+    ] = None,
     fuse_frontend: Annotated[
         bool, typer.Option("--fuse-frontend", help="Put the front end into the files: uint8 image in, logits out.")
     ] = False,
@@ -38,14 +44,18 @@ def export(
 
     Example: edgekit export runs/fire --out fire.bundle --target pi4
     """
+    from edgekit.calibration.ranges import Ranges
     from edgekit.core.recipe import Recipe
     from edgekit.exporters.targets import get_target
     from edgekit.workflows.export import export_run
 
     notes: list[str] = []
     with progress_bar() as progress:
-        recipe = Recipe("int8", samples=samples, seed=seed)
-        manifest = export_run(run, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append)
+        recipe = Recipe("int8", observer=observer, samples=samples, seed=seed)
+        known = None if ranges is None else Ranges.load(ranges)
+        manifest = export_run(
+            run, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append, known
+        )
     profile = get_target(target)
     commands = profile.commands_for(out.name, {artifact.file for artifact in manifest.artifacts})
     if profile.caveat:

@@ -120,6 +120,7 @@ class Manifest:
         golden: name of the golden-vector file, see `edgekit.core.golden`.
         calibration: sha256 over the calibration sample, null for a packed file.
         tools: package -> version of everything that had a hand in the files.
+        ranges: of every tensor of the float graphs, see `edgekit.calibration.ranges`; null where no file needs them.
         default: precision that is opened where the caller does not choose; null: int8 where there is one.
     """
 
@@ -135,6 +136,7 @@ class Manifest:
     calibration: str | None
     tools: dict[str, str]
     default: Precision | None = None
+    ranges: FileEntry | None = None
     schema: int = SCHEMA
 
     @property
@@ -145,7 +147,8 @@ class Manifest:
     @property
     def digests(self) -> dict[str, str]:
         """File name -> sha256 of every file beside the manifest."""
-        return {**{artifact.file: artifact.sha256 for artifact in self.artifacts}, self.golden.file: self.golden.sha256}
+        others = (self.golden,) if self.ranges is None else (self.golden, self.ranges)
+        return {entry.file: entry.sha256 for entry in (*self.artifacts, *others)}
 
     def to_text(self) -> str:
         """Indented JSON, keys sorted, one trailing newline."""

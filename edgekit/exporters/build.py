@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
@@ -12,26 +12,18 @@ import numpy as np
 import torch
 from torch import nn
 
-from edgekit.calibration.representative import sample_digest
+from edgekit.calibration.ranges import Ranges
+from edgekit.calibration.samples import ArraySamples, Samples
 from edgekit.core.manifest import Artifact, Parity
 from edgekit.core.recipe import Format, Precision, Recipe
 from edgekit.core.spec import Affine, TensorSpec
-from edgekit.errors import InputError, MissingExtraError, UnknownNameError
+from edgekit.errors import InputError, MissingExtraError
 from edgekit.exporters import parity as gates
-from edgekit.exporters.base import (
-    INPUT_NAME,
-    OUTPUT_NAME,
-    Converted,
-    check_calibration,
-    simplify_for_onnx,
-    simplify_for_tensorrt,
-    simplify_for_tflite,
-)
+from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
 from edgekit.exporters.embed import embed_onnx, embed_tflite
-from edgekit.exporters.runnable import check_half_range, check_runnable
+from edgekit.exporters.graphs import calibrate, convert, float_graphs
+from edgekit.exporters.runnable import check_runnable
 from edgekit.exporters.targets import Target, get_target
-from edgekit.exporters.to_onnx import quantize_onnx, to_onnx
-from edgekit.exporters.to_tflite import quantize_tflite, to_tflite
 from edgekit.runtimes.open import installed_runtimes, open_runtime
 
 __all__ = ["Export", "artifact_file", "export", "reference_logits"]
@@ -48,13 +40,15 @@ class Export:
     Attributes:
         files: (entry for the manifest, bytes) in the target's order.
         tools: package -> version of everything that had a hand in them.
-        calibration: sha256 over the calibration sample.
+        calibration: sha256 over the calibration sample, None where no file needs one.
+        ranges: of every tensor of the float graphs, None where no file needs them.
         reference: (n, classes) float32 logits of the PyTorch module on the parity features.
     """
 
     files: tuple[tuple[Artifact, bytes], ...]
     tools: dict[str, str]
-    calibration: str
+    calibration: str | None
+    ranges: Ranges | None
     reference: np.ndarray
 
     @property
@@ -81,12 +75,13 @@ def artifact_file(format: Format, precision: Precision) -> str:  # noqa: A002
 def export(
     module: nn.Module,
     *,
-    calibration: np.ndarray,
+    calibration: np.ndarray | Samples,
     parity_features: np.ndarray,
     parity_labels: np.ndarray | None = None,
     card_text: str | None = None,
     target: str | Target = "generic",
     recipe: Recipe | None = None,
+    ranges: Ranges | None = None,
     layout: str = "",
     gate: bool = True,
     progress: Progress | None = None,
@@ -97,12 +92,14 @@ def export(
 
     Args:
         module: any network from one (n, ...) float32 tensor to (n, classes) logits.
-        calibration: (k, ...) float32 features as the front end gives them (standardised), for the ranges of int8.
+        calibration: (k, ...) float32 features as the front end gives them (standardised), for the ranges of int8; or a stream
+            of them, gone through once, of which nothing is kept.
         parity_features: (n, ...) float32 features on which the files are compared with the module.
         parity_labels: (n,) integer classes of those, for the accuracy gate; None: agreement alone.
         card_text: model card to embed in every file, see `core.manifest.ModelCard`.
         target: profile or its name.
         recipe: granularity, observer, sample count and seed for the manifest; its precision is set an artifact.
+        ranges: of an earlier export of this module, in place of those that the calibration sample would give.
         layout: letters of the input's dimensions, batch first, e.g. "NRF".
         gate: False measures and records, but refuses nothing.
         progress: called with a short line before each step.
@@ -116,13 +113,20 @@ def export(
     profile = get_target(target) if isinstance(target, str) else target
     tell = progress or _silent
     features = check_calibration(parity_features, np.shape(parity_features))
-    sample = check_calibration(calibration, (1, *features.shape[1:]))
+    samples = _samples(calibration, features.shape[1:])
     tell("PyTorch reference")
     reference = reference_logits(module, features)
     checked = _checked(features, parity_labels, reference)
-    plan = recipe or Recipe("int8", samples=len(sample))
+    tell("float graphs and their ranges")
+    graphs = float_graphs(module, samples, profile)
+    plan = recipe or Recipe("int8", samples=len(samples))
+    found = calibrate(graphs, samples, plan, profile, ranges)
+    if found is not None:
+        plan = replace(plan, observer=found.observer, symmetric=found.symmetric, samples=found.samples)
     files = []
-    for format_, precision, converted in _convert(module, profile, plan, sample, tell):
+    for format_, precision in profile.artifacts:
+        tell(f"making {artifact_file(format_, precision)}")
+        converted = convert(format_, graphs[format_], replace(plan, precision=precision), found, profile)
         model = _embed(converted.model, format_, card_text)
         check_runnable(model, format_, profile)
         artifact = _describe(
@@ -134,7 +138,7 @@ def export(
             for parity in measured:
                 gates.check(parity, gates.GATES[precision], artifact.file, checked.accuracy)
         files.append((replace(artifact, parity=measured), model))
-    return Export(tuple(files), _tool_versions(), sample_digest(sample), reference)
+    return Export(tuple(files), _tool_versions(), None if found is None else found.calibration, found, reference)
 
 
 def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -> np.ndarray:
@@ -164,40 +168,12 @@ def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -
     return logits
 
 
-def _convert(
-    module: nn.Module, target: Target, plan: Recipe, sample: np.ndarray, tell: Progress
-) -> Iterator[tuple[Format, Precision, Converted]]:
-    """Each artifact of the target; the float graph of a format is made once and quantized from."""
-    example = sample[:1]
-    floats: dict[str, bytes] = {}
-    for format_, precision in target.artifacts:
-        tell(f"making {artifact_file(format_, precision)}")
-        recipe = replace(plan, precision=precision)
-        if format_ == "onnx":
-            if "onnx" not in floats:
-                floats["onnx"] = _float_onnx(module, sample, target)
-            yield format_, precision, _onnx(floats["onnx"], recipe, sample, target)
-        else:
-            if "tflite" not in floats:
-                floats["tflite"] = to_tflite(simplify_for_tflite(module, example), example)
-            yield format_, precision, quantize_tflite(floats["tflite"], recipe, sample)
-
-
-def _float_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
-    example = sample[:1]
-    if target.scheme != "tensorrt":
-        return to_onnx(simplify_for_onnx(module, example), example, target)
-    model = to_onnx(simplify_for_tensorrt(module, example), example, target)
-    check_half_range(model, sample)
-    return model
-
-
-def _onnx(model: bytes, recipe: Recipe, sample: np.ndarray, target: Target) -> Converted:
-    if recipe.precision == "fp32":
-        return Converted(model)
-    if recipe.precision == "int8":
-        return quantize_onnx(model, recipe, sample, target)
-    raise UnknownNameError("ONNX precision", recipe.precision, ("fp32", "int8"))
+def _samples(calibration: np.ndarray | Samples, shape: tuple[int, ...]) -> Samples:
+    if isinstance(calibration, np.ndarray):
+        return ArraySamples(check_calibration(calibration, (1, *shape)))
+    if tuple(calibration.shape) != tuple(shape) or len(calibration) == 0:
+        raise InputError(f"Expected calibration samples of shape {shape}, got {len(calibration)} of {tuple(calibration.shape)}.")
+    return calibration
 
 
 def _embed(model: bytes, format_: Format, card_text: str | None) -> bytes:

@@ -10,9 +10,10 @@ wrong one. A file has to be right on every machine before it is fast on one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from edgekit.calibration.observe import observe
+from edgekit.calibration.ranges import Range, Ranges
+from edgekit.calibration.samples import ArraySamples
 from edgekit.core.optional import require
 from edgekit.core.recipe import PerTensor, Recipe
 from edgekit.core.spec import Affine
@@ -30,10 +34,14 @@ from edgekit.exporters.passes.onnx_integer_edges import onnx_integer_edges
 from edgekit.exporters.passes.onnx_integer_moves import onnx_integer_moves
 from edgekit.exporters.passes.onnx_strip import onnx_strip
 from edgekit.exporters.quiet import quiet
+from edgekit.exporters.taps import OnnxTap
 from edgekit.exporters.targets import Target
 from edgekit.runtimes.ort import QUANTIZATION_KEY
 
-__all__ = ["quantize_onnx", "to_onnx"]
+__all__ = ["prepare_onnx", "quantize_onnx", "strip_onnx", "to_onnx"]
+
+#: Key by which onnxruntime marks a graph that it has prepared.
+_PREPARED = "onnx.quant.pre_process"
 
 #: What is quantized; the rest (softmax, layer norm, exotic activations) stays float between dequantize and quantize.
 _QUANTIZED_OPERATORS = (
@@ -43,7 +51,9 @@ _QUANTIZED_OPERATORS = (
 
 
 def to_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
-    """Convert to float32 ONNX of the target's opset, stripped; input "features", output "logits", batch 1.
+    """Convert to float32 ONNX of the target's opset; input "features", output "logits", batch 1.
+
+    Layers and tensors keep the names that the exporter gave them, by which the quantizer knows them.
 
     Args:
         module: as `base.simplify_for_onnx` gave it.
@@ -76,36 +86,33 @@ def to_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
                 f"Expected a network that torch exports to ONNX: {reason}. Export TFLite alone, or rewrite it."
             ) from error
         model = path.read_bytes()
-    proto = onnx_strip(onnx.load_from_string(model), INPUT_NAME, OUTPUT_NAME)
+    proto = onnx_strip(onnx.load_from_string(model), INPUT_NAME, OUTPUT_NAME, keep_names=True)
     return _serialize(proto, target)
 
 
-def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target: Target) -> Converted:
-    """Static int8: ranges are minima and maxima over the calibration sample.
+def strip_onnx(model: bytes) -> bytes:
+    """What `to_onnx` gave without the names, as it is shipped."""
+    proto = onnx_strip(require("onnx", "export").load_from_string(model), INPUT_NAME, OUTPUT_NAME)
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges, target: Target) -> Converted:
+    """Static int8.
 
     Args:
-        model: as `to_onnx` gave it.
-        recipe: its granularity decides the weights' scales.
-        calibration: (n, ...) float32 features.
+        model: as `to_onnx` or `prepare_onnx` gave it.
+        recipe: its granularity decides the weights' scales, its observer the activations' ranges.
+        calibration: (n, ...) float32 features to observe, or the ranges that `OnnxTap(prepare_onnx(model))` was observed to have.
         target: decides the IR version and the scheme; by TensorRT's, the file's input and output stay float32.
 
     Raises:
-        InputError: on a calibration sample of another shape.
+        InputError: on a calibration sample of another shape, or ranges of another graph.
         ModelError: when the quantizer refuses the graph, or leaves its input or output float.
     """
-    onnx = require("onnx", "export")
-    proto = onnx.load_from_string(model)
-    shape = tuple(size.dim_value for size in proto.graph.input[0].type.tensor_type.shape.dim)
-    sample = check_calibration(calibration, shape)
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        try:
-            quantized = _quantize(onnx.load_from_string(model), Path(folder), recipe, sample, target)
-        except (OSError, MemoryError):
-            raise  # a full disk is no fault of the network
-        # The quantizer raises bare Exception and whatever the runtime raises.
-        except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise ModelError(f"Expected a graph that onnxruntime quantizes: {reason}. Export fp32 alone.") from error
+    prepared = prepare_onnx(model)
+    ranges = calibration if isinstance(calibration, Ranges) else _observe(prepared, recipe, calibration, target)
+    found = ranges.of("onnx", hashlib.sha256(prepared).hexdigest())
+    quantized = _refusing(lambda folder: _quantize(prepared, folder, recipe, found, target))
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
     if target.scheme == "tensorrt":
         # Float edges: TensorRT quantizes inside the network, and wants each DequantizeLinear behind a QuantizeLinear.
@@ -117,41 +124,81 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray, target:
     return Converted(_serialize(quantized, target), entry, leaving)
 
 
-def _quantize(proto: Any, folder: Path, recipe: Recipe, sample: np.ndarray, target: Target) -> Any:
-    from onnxruntime import quantization
+def prepare_onnx(model: bytes) -> bytes:
+    """The float graph as the quantizer wants it: constants folded, shapes inferred. Equal graphs give equal bytes.
+
+    Args:
+        model: as `to_onnx` gave it; one that is prepared comes back as it is.
+
+    Raises:
+        ModelError: when shapes cannot be inferred.
+    """
+    if any(entry.key == _PREPARED for entry in require("onnx", "export").load_from_string(model).metadata_props):
+        return model
+    return bytes(_refusing(lambda folder: _prepare(model, folder)).SerializeToString(deterministic=True))
+
+
+def _observe(prepared: bytes, recipe: Recipe, calibration: np.ndarray, target: Target) -> Ranges:
+    proto = require("onnx", "export").load_from_string(prepared)
+    shape = tuple(size.dim_value for size in proto.graph.input[0].type.tensor_type.shape.dim)
+    sample = ArraySamples(check_calibration(calibration, shape))
+    return observe({"onnx": OnnxTap(prepared)}, sample, recipe.observer, recipe.symmetric or target.scheme == "tensorrt")
+
+
+def _refusing(work: Callable[[Path], Any]) -> Any:
+    """Run onnxruntime's tools, which write files and raise bare Exception."""
+    with tempfile.TemporaryDirectory() as folder, quiet():
+        try:
+            return work(Path(folder))
+        except (OSError, MemoryError):
+            raise  # a full disk is no fault of the network
+        # The quantizer raises bare Exception and whatever the runtime raises.
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(f"Expected a graph that onnxruntime quantizes: {reason}. Export fp32 alone.") from error
+
+
+def _prepare(model: bytes, folder: Path) -> Any:
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    onnx = require("onnx", "export")
+    source, prepared = folder / "source.onnx", folder / "prepared.onnx"
+    source.write_bytes(model)
+    quant_pre_process(str(source), str(prepared))
+    return onnx.load(prepared)
+
+
+def _quantize(prepared: bytes, folder: Path, recipe: Recipe, ranges: Mapping[str, Range], target: Target) -> Any:
+    from onnxruntime import quantization
+
     onnx, by_tensorrt = require("onnx", "export"), target.scheme == "tensorrt"
-    source, prepared, result = (str(folder / name) for name in ("source.onnx", "prepared.onnx", "result.onnx"))
-    onnx.save(proto, source)
-    quant_pre_process(source, prepared)
+    source, result, cache = (folder / name for name in ("prepared.onnx", "result.onnx", "ranges.json"))
+    source.write_bytes(prepared)
+    _save_ranges(ranges, recipe, cache)
     quantization.quantize_static(
-        prepared,
-        result,
-        _Reader(sample),
+        str(source),
+        str(result),
+        None,
         quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(tensorrt.QUANTIZED_OPERATORS if by_tensorrt else _QUANTIZED_OPERATORS),
         per_channel=not isinstance(recipe.granularity, PerTensor),
         activation_type=quantization.QuantType.QInt8,
         weight_type=quantization.QuantType.QInt8,
         calibrate_method=quantization.CalibrationMethod.MinMax,
+        calibration_cache_path=cache,
         extra_options=tensorrt.quantizer_options() if by_tensorrt else {},
     )
     return onnx.load(result)
 
 
-class _Reader:
-    """The calibration sample, one by one, as onnxruntime reads it."""
+def _save_ranges(ranges: Mapping[str, Range], recipe: Recipe, path: Path) -> None:
+    """Our ranges as the cache of onnxruntime's own calibration, which it then leaves out."""
+    from onnxruntime.quantization import calibrate
 
-    def __init__(self, sample: np.ndarray) -> None:
-        self._sample, self._next = sample, 0
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """The next feed, None at the end."""
-        if self._next >= len(self._sample):
-            return None
-        self._next += 1
-        return {INPUT_NAME: self._sample[self._next - 1 : self._next]}
+    said = {name: found.centred() if recipe.symmetric else found for name, found in ranges.items()}
+    pairs = {name: (np.array(found.low[0], np.float32), np.array(found.high[0], np.float32)) for name, found in said.items()}
+    method = calibrate.CalibrationMethod.MinMax
+    calibrate.save_tensors_data(calibrate.TensorsData(method, pairs), path)
 
 
 def _affines_to_text(affines: Mapping[str, Affine]) -> str:

@@ -7,14 +7,16 @@ nothing is printed.
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import hashlib
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from edgekit.calibration.observe import observe
+from edgekit.calibration.ranges import Ranges
+from edgekit.calibration.samples import ArraySamples
 from edgekit.core.optional import require
 from edgekit.core.recipe import PerTensor, Recipe
 from edgekit.core.spec import Affine
@@ -22,10 +24,9 @@ from edgekit.errors import ModelError
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
 from edgekit.exporters.passes.tflite_strip import tflite_strip
 from edgekit.exporters.quiet import quiet
+from edgekit.exporters.taps import TfliteTap
 
 __all__ = ["quantize_tflite", "to_tflite"]
-
-_SIGNATURE = "serving_default"
 
 #: Arithmetic that stays float in static int8, by scope and operator: the squares and reciprocal roots of a layer norm, the
 #: quotient of a Mish, span ranges that 8 bits ruin. By operator, because a linear layer fused with what precedes it carries
@@ -73,23 +74,24 @@ def to_tflite(module: nn.Module, sample: np.ndarray) -> bytes:
             ) from error
 
 
-def quantize_tflite(model: bytes, recipe: Recipe, calibration: np.ndarray | None = None) -> Converted:
+def quantize_tflite(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges | None = None) -> Converted:
     """Bring a float32 flatbuffer to the recipe's precision and strip it.
 
     Args:
         model: as `to_tflite` gave it.
         recipe: precision "fp32" (stripped only), "fp16" (weights stored so, computed in float32), "int8-dynamic" or "int8".
-        calibration: (n, ...) float32 features, for "int8" alone.
+        calibration: for "int8" alone: (n, ...) float32 features to observe, or the ranges that `TfliteTap(model)` was observed
+            to have.
 
     Raises:
-        InputError: on a calibration sample of another shape.
+        InputError: on a calibration sample of another shape, or ranges of another graph.
         ModelError: when the quantizer refuses the graph.
     """
     if recipe.precision == "fp32":
         return Converted(tflite_strip(model))
+    ranges = _statistics(model, recipe, calibration) if recipe.precision == "int8" else None
     with quiet():
         require("ai_edge_quantizer", "export", "ai-edge-quantizer")
-        ranges = _ranges(model, calibration) if recipe.precision == "int8" else None
         try:
             quantized = bytes(_quantizer(model, recipe).quantize(ranges).quantized_model)
         except (OSError, MemoryError):
@@ -123,25 +125,25 @@ def _quantizer(model: bytes, recipe: Recipe) -> Any:
     return job
 
 
-def _ranges(model: bytes, calibration: np.ndarray | None) -> Any:
-    """Minimum and maximum of every tensor over the calibration sample."""
-    from ai_edge_quantizer import calibrator
-    from ai_edge_quantizer.utils import qsv_utils
+def _statistics(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges | None) -> dict[str, dict[str, np.ndarray]]:
+    """The ranges of every tensor as the quantizer's own calibration would give them."""
+    if not isinstance(calibration, Ranges):
+        calibration = _observe(model, recipe, calibration)
+    ranges = calibration.of("tflite", hashlib.sha256(model).hexdigest())
+    said = {name: found.centred() if recipe.symmetric else found for name, found in ranges.items()}
+    return {name: {"min": _scalar(found.low), "max": _scalar(found.high)} for name, found in said.items()}
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "float.tflite"
-        path.write_bytes(model)
-        interpreter = calibrator.CalibrationInterpreter(
-            str(path),
-            mode=calibrator.CalibrationMode.CALIBRATION_PRESERVE_ALL_TENSORS,
-            qsv_update_func=qsv_utils.min_max_update,
-        )
-        runner = interpreter.get_signature_runner(_SIGNATURE)
-        shape = tuple(runner.get_input_details()[INPUT_NAME]["shape"])
-        sample = check_calibration(np.empty((0, *shape[1:])) if calibration is None else calibration, shape)
-        for index in range(len(sample)):
-            runner(**{INPUT_NAME: sample[index : index + 1]})
-        return interpreter.get_calibration_results()
+
+def _scalar(values: tuple[float, ...]) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+def _observe(model: bytes, recipe: Recipe, calibration: np.ndarray | None) -> Ranges:
+    schema = require("ai_edge_litert.schema_py_generated", "export")
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(model), 0).subgraphs[0]
+    shape = tuple(int(size) for size in graph.tensors[graph.inputs[0]].shape)
+    sample = check_calibration(np.empty((0, *shape[1:])) if calibration is None else calibration, shape)
+    return observe({"tflite": TfliteTap(model)}, ArraySamples(sample), recipe.observer, recipe.symmetric)
 
 
 def _edge_affines(model: bytes) -> tuple[Affine | None, Affine | None]:

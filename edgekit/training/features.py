@@ -37,7 +37,7 @@ class _Part:
 
 
 def plain_features(
-    examples: Sequence[Example], frontend: FrontEnd, progress: Progress, stage: str = "features"
+    examples: Sequence[Example], frontend: FrontEnd, progress: Progress, stage: str = "features", keep: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Raw features of images as they are.
 
@@ -46,6 +46,7 @@ def plain_features(
         frontend: its standardisation is not applied.
         progress: told of every image.
         stage: what the bar says.
+        keep: False computes them without a look into the cache, and leaves nothing in it.
 
     Returns:
         (N, ...) float32 features before standardisation, and (N,) bool: True for an image of a single tint (grey).
@@ -54,7 +55,7 @@ def plain_features(
         DataError: when images cannot be decoded; up to five are named, all are counted.
     """
     compute = partial(_collect, examples, frontend, partial(_plain_part, frontend), progress, stage)
-    arrays = cached(cache_key(["plain", *_identity(examples, frontend)]), compute)
+    arrays = cached(cache_key(["plain", *_identity(examples, frontend)]), compute) if keep else compute()
     return arrays["features"], arrays["single_tint"]
 
 

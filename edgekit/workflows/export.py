@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edgekit.calibration.ranges import RANGES_FILE, Ranges
 from edgekit.calibration.representative import stratified_sample
 from edgekit.core.bundle import write_bundle
 from edgekit.core.files import check_new, sha256_of
@@ -24,6 +25,7 @@ from edgekit.models.checkpoint import Run, load_run
 from edgekit.training.data import Example, scan
 from edgekit.training.features import plain_features
 from edgekit.training.progress import Progress
+from edgekit.workflows.calibration import Steps, calibration_stream
 from edgekit.workflows.card import card_of_run
 from edgekit.workflows.fuse import fuse_export
 
@@ -54,6 +56,7 @@ def export_run(
     precisions: Sequence[str] = (),
     fuse: bool = False,
     note: Callable[[str], None] = lambda _text: None,
+    ranges: Ranges | None = None,
 ) -> Manifest:
     """Convert, quantize, verify and write.
 
@@ -63,10 +66,11 @@ def export_run(
         progress: told of every step.
         target: a name of `edgekit.exporters.targets.TARGETS`.
         calibration: a data set to calibrate and compare on; by default the run's own training images.
-        recipe: sample count and seed of the calibration; its precision is that of each artifact.
+        recipe: observer, sample count and seed of the calibration; its precision is that of each artifact.
         precisions: only these of the target's; empty: all.
         fuse: put the front end into the files: uint8 image in, logits out.
         note: told in one line of what could not be made.
+        ranges: of an earlier export of this run, in place of a calibration.
 
     Returns:
         The manifest that was written.
@@ -75,38 +79,42 @@ def export_run(
         GateError: when an artifact misses its gate; nothing is written.
         DataError: when the images are gone or of other classes.
         ModelError: when `run_path` is no finished run.
-        UserError: when `out` exists, or the target gets no such precision.
+        UserError: when `out` exists, the target gets no such precision, or the ranges are of another network.
     """
     check_new(out)
     profile = get_target(target).only(precisions) if precisions else get_target(target)
     run = load_run(run_path)
     plan = recipe or Recipe("int8")
     examples = _training_images(run, calibration)
-    ranges = _draw(examples, run.frontend, plan.samples, plan.seed, progress, "calibration sample")
     # Another seed, so that the comparison does not see only the images that set the ranges.
     compared = _draw(examples, run.frontend, PARITY_IMAGES, plan.seed + 1, progress, "parity sample")
     card = card_of_run(run)
+    steps = Steps(progress, "export", 2 + 2 * len(profile.artifacts))
     exported = export(
         run.module,
-        calibration=ranges.features,
+        calibration=calibration_stream(_choose(examples, plan.samples, plan.seed), run.frontend, steps),
         parity_features=compared.features,
         parity_labels=compared.targets,
         card_text=card.to_text(),
         target=profile,
         recipe=plan,
+        ranges=ranges,
         layout=card.input.layout,
-        progress=_steps(progress, 1 + 2 * len(profile.artifacts)),
+        progress=steps.tell,
     )
     pictures = _pictures(compared.examples if fuse else compared.examples[:_GOLDEN_IMAGES], run.frontend)
     if fuse:
         card, exported = fuse_export(run, card, exported, pictures, compared.targets, profile, note)
     golden = make_golden(card, pictures[:_GOLDEN_IMAGES], exported.files)
-    manifest = _manifest(run, card, profile, exported, golden)
-    write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, GOLDEN: golden})
+    extra = {} if exported.ranges is None else {RANGES_FILE: exported.ranges.to_text().encode("utf-8")}
+    others = {GOLDEN: golden, **extra}
+    manifest = _manifest(run, card, profile, exported, others)
+    write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, **others})
     return manifest
 
 
-def _manifest(run: Run, card: ModelCard, target: Target, exported: Export, golden: bytes) -> Manifest:
+def _manifest(run: Run, card: ModelCard, target: Target, exported: Export, others: Mapping[str, bytes]) -> Manifest:
+    entries = {name: FileEntry(name, len(content), sha256_of(content)) for name, content in others.items()}
     return Manifest(
         name=card.name,
         model=run.config.model,
@@ -116,7 +124,8 @@ def _manifest(run: Run, card: ModelCard, target: Target, exported: Export, golde
         output=card.output,
         target=target.name,
         artifacts=exported.artifacts,
-        golden=FileEntry(GOLDEN, len(golden), sha256_of(golden)),
+        golden=entries[GOLDEN],
+        ranges=entries.get(RANGES_FILE),
         calibration=exported.calibration,
         tools=exported.tools,
         default=target.default,
@@ -134,21 +143,15 @@ def _training_images(run: Run, calibration: Path | None) -> tuple[Example, ...]:
     return data.train
 
 
+def _choose(examples: Sequence[Example], count: int, seed: int) -> tuple[Example, ...]:
+    return tuple(examples[i] for i in stratified_sample([example.label for example in examples], count, seed))
+
+
 def _draw(examples: Sequence[Example], frontend: FrontEnd, count: int, seed: int, progress: Progress, stage: str) -> _Sample:
-    chosen = tuple(examples[i] for i in stratified_sample([example.label for example in examples], count, seed))
+    chosen = _choose(examples, count, seed)
     features, _ = plain_features(chosen, frontend, progress, stage)
     return _Sample(chosen, standardised(frontend, features), np.array([example.label for example in chosen]))
 
 
 def _pictures(examples: Sequence[Example], frontend: FrontEnd) -> np.ndarray:
     return np.stack([resize_area(load_image(frontend, example.path), image_size(frontend)) for example in examples])
-
-
-def _steps(progress: Progress, total: int) -> Callable[[str], None]:
-    """The exporters' one-line progress as a stage of `total` steps."""
-    progress.start("export", total)
-
-    def tell(step: str) -> None:
-        progress.advance(1, step)
-
-    return tell

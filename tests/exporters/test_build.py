@@ -17,7 +17,7 @@ from edgekit.calibration import sample_digest
 from edgekit.core.manifest import Artifact
 from edgekit.core.recipe import PerTensor, Recipe
 from edgekit.errors import GateError, InputError, ModelError, UnknownNameError
-from edgekit.exporters import build
+from edgekit.exporters import graphs
 from edgekit.exporters.base import Converted
 from edgekit.exporters.build import Export, export, reference_logits
 from edgekit.exporters.targets import Target
@@ -112,8 +112,8 @@ def test_an_int8_tflite_takes_its_ranges_from_minima_and_maxima(exported: Export
     assert affine.scale == pytest.approx((sample.max() - sample.min()) / 255, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"imagesig-cnn1d"}))
-def test_every_network_exports_and_passes_its_gates(name: str, data: Data) -> None:
+@pytest.mark.parametrize("name", [name for name in MODELS if name.startswith("imagesig") and name != "imagesig-cnn1d"])
+def test_every_signature_network_exports_and_passes_its_gates(name: str, data: Data) -> None:
     torch.manual_seed(0)
     shape = MODELS[name].input_shape
     features = np.concatenate([data[0]] * (shape[0] // 64), axis=1)
@@ -134,7 +134,7 @@ def test_other_networks_export_too_with_mish_and_batch_norms(rng: np.random.Gene
 
 
 def test_a_broken_artifact_is_refused(cnn1d: nn.Module, data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = build.quantize_onnx
+    honest = graphs.quantize_onnx
 
     def broken(model: bytes, *rest: object) -> Converted:
         made = honest(model, *rest)  # type: ignore[arg-type]
@@ -143,7 +143,7 @@ def test_a_broken_artifact_is_refused(cnn1d: nn.Module, data: Data, monkeypatch:
         weights.raw_data = weights.raw_data[::-1]
         return Converted(proto.SerializeToString(), made.input, made.output)
 
-    monkeypatch.setattr(build, "quantize_onnx", broken)
+    monkeypatch.setattr(graphs, "quantize_onnx", broken)
     with pytest.raises(GateError, match=r"model\.int8\.onnx on onnxruntime"):
         export(
             cnn1d,
@@ -167,6 +167,7 @@ def test_progress_is_told_and_nothing_else_is_printed(cnn1d: nn.Module, data: Da
     )
     assert said == [
         "PyTorch reference",
+        "float graphs and their ranges",
         "making model.fp32.onnx",
         "checking model.fp32.onnx",
         "making model.int8.tflite",

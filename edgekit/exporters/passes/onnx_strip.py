@@ -18,19 +18,20 @@ __all__ = ["onnx_strip"]
 _LETTERS = string.ascii_lowercase + string.ascii_uppercase
 
 
-def onnx_strip(model: Any, input_name: str, output_name: str) -> Any:
+def onnx_strip(model: Any, input_name: str, output_name: str, keep_names: bool = False) -> Any:
     """The same graph and numbers under the shortest names, constants once, nothing unused. Edits and returns `model`.
 
     Args:
         model: onnx.ModelProto with one input and one output.
         input_name: the name that the input gets.
         output_name: the name that the output gets.
+        keep_names: all others keep theirs, by which the quantizer knows layers and tensors.
     """
     graph = model.graph
     _constants_to_initializers(graph)
     _share_initializers(graph)
     _drop_dead(graph)
-    _rename(graph, input_name, output_name)
+    _rename(graph, input_name, output_name, keep_names)
     _drop_text(model)
     return model
 
@@ -85,15 +86,15 @@ def _inputs(graph: Any) -> Iterator[str]:
         yield from node.input
 
 
-def _rename(graph: Any, input_name: str, output_name: str) -> None:
+def _rename(graph: Any, input_name: str, output_name: str, keep_names: bool) -> None:
     names = {"": "", graph.input[0].name: input_name, graph.output[0].name: output_name}
     fresh = _short_names(taken={input_name, output_name})
     for node in graph.node:
-        node.name = ""
+        node.name = node.name if keep_names else ""
         for group in (node.input, node.output):
             for position, name in enumerate(group):
                 if name not in names:
-                    names[name] = next(fresh)
+                    names[name] = name if keep_names else next(fresh)
                 group[position] = names[name]
     for tensor in graph.initializer:
         tensor.name = names[tensor.name]
