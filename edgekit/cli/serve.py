@@ -39,7 +39,7 @@ def serve(
     """
     from edgekit.core.optional import require
 
-    for module in ("uvicorn", "httptools", "starlette", "msgspec", "prometheus_client"):
+    for module in ("uvicorn", "httptools", "starlette", "msgspec", "simdjson", "prometheus_client"):
         require(module, "daemon")
     from edgekit.daemon.logs import log_to_stderr
     from edgekit.daemon.serve import run

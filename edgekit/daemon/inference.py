@@ -131,10 +131,10 @@ def _features(tensor: InferInput, spec: TensorSpec, rest: memoryview) -> np.ndar
     if size is None:
         if len(rest):
             raise BadRequest("Expected no bytes behind the JSON, or a binary_data_size that tells of them.")
-        if tensor.data is None:
+        if not bytes(tensor.data):
             raise BadRequest(f"Expected data, or a binary_data_size, in the input {spec.name!r}.")
         return from_json(tensor, spec)
-    if tensor.data is not None:
+    if bytes(tensor.data):
         raise BadRequest("Expected data or a binary_data_size, got both.")
     if not isinstance(size, int) or isinstance(size, bool) or size != len(rest):
         raise BadRequest(f"Expected a binary_data_size of the {len(rest)} bytes behind the JSON.")

@@ -3,18 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from edgekit.bench.host import THROTTLE_BITS, State
+from edgekit.daemon.statistics import PART_OF_STAGE
 
-__all__ = ["BUCKETS_S", "Metrics"]
+__all__ = ["BUCKETS_S", "OUTCOMES", "Metrics", "ModelMetrics"]
 
 #: From 50 us, a small network on a Pi 5, to the deadline; each about twice the last.
 BUCKETS_S = (5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
+#: How a request for inference may end.
 OUTCOMES = ("ok", "rejected", "busy", "expired", "failed")
+
+
+@dataclass(frozen=True)
+class ModelMetrics:
+    """What every request for one model is counted by."""
+
+    requests: Mapping[str, Counter]
+    request_s: Histogram
+    queue_s: Histogram
+    stage_s: Mapping[str, Histogram]
+
+    def request(self, outcome: str, seconds: float) -> None:
+        """A request for inference was answered."""
+        self.requests[outcome].inc()
+        if outcome == "ok":
+            self.request_s.observe(seconds)
+
+    def ran(self, queued_s: float, stages_s: Mapping[str, float]) -> None:
+        """The model did its work."""
+        self.queue_s.observe(queued_s)
+        for stage, seconds in stages_s.items():
+            self.stage_s[stage].observe(seconds)
 
 
 class Metrics:
@@ -46,23 +71,15 @@ class Metrics:
         ProcessCollector(registry=r)
         r.register(_Board(state))
 
-    def request(self, model: str, outcome: str, seconds: float) -> None:
-        """A request for inference was answered."""
-        self._requests.labels(model, outcome).inc()
-        if outcome == "ok":
-            self._request_s.labels(model).observe(seconds)
-
-    def ran(self, model: str, queued_s: float, stages_s: Mapping[str, float]) -> None:
-        """A model did its work."""
-        self._queue_s.labels(model).observe(queued_s)
-        for stage, seconds in stages_s.items():
-            self._stage_s.labels(model, stage).observe(seconds)
-
-    def watch_depth(self, model: str, depth: Callable[[], float]) -> None:
-        """Read a queue's depth at every scrape; every outcome of the model is told from the start, at nought."""
+    def of_model(self, model: str, depth: Callable[[], float]) -> ModelMetrics:
+        """The series of one model, looked up once; `depth` reads its queue at every scrape."""
         self._depth.labels(model).set_function(depth)
-        for outcome in OUTCOMES:
-            self._requests.labels(model, outcome)
+        return ModelMetrics(
+            {outcome: self._requests.labels(model, outcome) for outcome in OUTCOMES},
+            self._request_s.labels(model),
+            self._queue_s.labels(model),
+            {stage: self._stage_s.labels(model, stage) for stage in PART_OF_STAGE},
+        )
 
     def loaded(self, model: str, version: str, platform: str, precision: str) -> None:
         """A model answers now."""

@@ -81,7 +81,7 @@ class InferRoutes:
 
     def _note(self, slot: Slot, total_s: float, queued_s: float, stages_s: dict[str, float]) -> None:
         slot.statistics.succeeded(total_s, queued_s, stages_s)
-        self._service.metrics.ran(slot.name, queued_s, stages_s)
+        slot.metrics.ran(queued_s, stages_s)
 
     @asynccontextmanager
     async def _counted(self, slot: Slot) -> AsyncIterator[None]:
@@ -95,7 +95,7 @@ class InferRoutes:
             slot.statistics.failed(time.monotonic() - start)
             raise
         finally:
-            self._service.metrics.request(slot.name, outcome, time.monotonic() - start)
+            slot.metrics.request(outcome, time.monotonic() - start)
 
 
 def _infer(features: np.ndarray, model: LoadedModel) -> np.ndarray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 __all__ = [
     "Classification",
@@ -31,13 +31,13 @@ Size = Annotated[int, Meta(ge=0, le=2**31)]
 
 
 class InferInput(Struct):
-    """One input tensor; its data here, or in the binary part behind the JSON."""
+    """One input tensor; its data, an array of numbers, here or in the binary part behind the JSON."""
 
     name: str
     shape: Annotated[list[Size], Meta(max_length=8)]
     datatype: str
     parameters: dict[str, Any] = {}
-    data: list[Any] | None = None
+    data: Raw = Raw()
 
 
 class RequestedOutput(Struct):
@@ -142,7 +142,7 @@ class Classification(Struct):
 class WindowRequest(Struct):
     """A window of sensor samples."""
 
-    window: list[Any]
+    window: Raw
 
 
 class ErrorBody(Struct):

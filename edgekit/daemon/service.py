@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edgekit.daemon.loading import LoadedModel, load_model
-from edgekit.daemon.metrics import Metrics
+from edgekit.daemon.metrics import Metrics, ModelMetrics
 from edgekit.daemon.refusals import LoadFailed, NotReady, Refusal, UnknownModel
 from edgekit.daemon.settings import Settings
 from edgekit.daemon.sources import Source
@@ -47,6 +47,7 @@ class Slot:
         reason: why the last load was refused, or why nothing is loaded; "" when all is well.
         stamp: of the source at the last attempt to load.
         statistics: since the daemon's start.
+        metrics: the same for Prometheus.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Slot:
     wanted: bool = True
     stamp: object = None
     statistics: ModelStatistics = field(default_factory=ModelStatistics)
+    metrics: ModelMetrics = field(init=False)
 
     @property
     def model(self) -> LoadedModel:
@@ -215,7 +217,7 @@ class Service:
         for name, source in sources.items():
             if name not in self._slots:
                 slot = self._slots[name] = Slot(name, source)
-                self.metrics.watch_depth(name, lambda slot=slot: slot.worker.waiting if slot.worker is not None else 0)  # type: ignore[misc]
+                slot.metrics = self.metrics.of_model(name, partial(_waiting, slot))
 
     async def _try(self, slot: Slot) -> None:
         """Load; where nothing is loaded at all and the wanted version is refused, the best of the others."""
@@ -284,3 +286,7 @@ def _reason(error: Exception) -> str:
 def _told(slot: Slot, reason: str) -> dict[str, object]:
     running = slot.worker.model.version if slot.worker is not None else None
     return {"model": slot.name, "running": running, "reason": reason}
+
+
+def _waiting(slot: Slot) -> float:
+    return slot.worker.waiting if slot.worker is not None else 0

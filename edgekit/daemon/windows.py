@@ -48,7 +48,7 @@ def _from_json(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
         data = _DECODER.decode(content).window
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest('Expected JSON {"window": [...]}, or an .npz file with an array x.') from error
-    return numbers(data, shape, "window")
+    return numbers(bytes(data), shape, "window")
 
 
 def _from_npz(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
