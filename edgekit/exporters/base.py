@@ -14,9 +14,14 @@ from edgekit.exporters.passes.batch_norm_to_depthwise import batch_norm_to_depth
 from edgekit.exporters.passes.conv1d_to_conv2d import conv1d_to_conv2d
 from edgekit.exporters.passes.drop_dropout import drop_dropout
 from edgekit.exporters.passes.fold_batch_norm import fold_batch_norm
+from edgekit.exporters.passes.fold_constants import fold_constants
+from edgekit.exporters.passes.fold_norm_into_sum import fold_norm_into_sum
+from edgekit.exporters.passes.merge_linear import merge_linear
+from edgekit.exporters.passes.merge_parallel import merge_parallel
 from edgekit.exporters.passes.rewrite_mish import rewrite_mish
 from edgekit.exporters.passes.softmax_last import softmax_last
 from edgekit.exporters.passes.trace import prepare
+from edgekit.exporters.passes.trim_dead_taps import trim_dead_taps
 
 __all__ = [
     "INPUT_NAME",
@@ -49,7 +54,10 @@ class Converted:
 
 
 def simplify_for_onnx(module: nn.Module, sample: np.ndarray) -> nn.Module:
-    """A copy in eval mode without dropout, batch norms folded, Mish spelled out. The module itself is untouched.
+    """A copy in eval mode, simplified and with Mish spelled out. The module itself is untouched.
+
+    Constant expressions are evaluated, dropout is gone, batch norms are folded, kernels lose the taps that only read padding,
+    parallel and successive linear layers are one.
 
     Args:
         module: any network from one float32 tensor to one.
@@ -72,7 +80,9 @@ def simplify_for_tflite(module: nn.Module, sample: np.ndarray) -> nn.Module:
 
 
 def _simplify(module: nn.Module, example: torch.Tensor) -> nn.Module:
-    return fold_batch_norm(drop_dropout(prepare(module)), example)
+    plain = drop_dropout(fold_constants(prepare(module)))
+    folded = fold_norm_into_sum(fold_batch_norm(plain, example), example)
+    return merge_linear(merge_parallel(trim_dead_taps(folded, example), example))
 
 
 def check_calibration(calibration: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -37,6 +37,8 @@ class _Tracer(fx.Tracer):
     def __init__(self, root: nn.Module) -> None:
         super().__init__()
         self._opaque: set[nn.Module] = set()
+        if self.attempt(root) is not None:
+            return
         children = [child for child in root.modules() if child is not root]
         # Innermost first: a block around an opaque layer may itself be traceable.
         for child in reversed(children):
