@@ -16,6 +16,11 @@ from edgekit.models.counts import count_macs, count_parameters
 __all__ = ["MODELS", "ModelInfo", "count_macs", "count_parameters", "create_model", "describe", "model_info"]
 
 
+# (level / 255 - mean) / deviation, with the means and deviations of red, green and blue over ImageNet.
+_PIXEL_SCALE = (1 / 58.395, 1 / 57.12, 1 / 57.375)
+_PIXEL_OFFSET = (-123.675 / 58.395, -116.28 / 57.12, -103.53 / 57.375)
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """A network and what it is fed with.
@@ -44,7 +49,7 @@ def _imagesig(network: str, directions: str = "rows") -> ModelInfo:
 
 
 def _pixels(factory: str, size: int, classes: int, **options: Any) -> ModelInfo:
-    config = {"size": [size, size], "layout": "CHW"}
+    config = {"size": [size, size], "layout": "CHW", "scale": list(_PIXEL_SCALE), "offset": list(_PIXEL_OFFSET)}
     return ModelInfo(f"edgekit.models.{factory}", (3, size, size), "pixels", config, classes, options)
 
 

@@ -12,7 +12,15 @@ The paper's: 224 x 224 images, J = 3, L = 8, (75, 28, 28). Output is logits. Cou
 | ScatResNet-10, orders 1 and 2  | 12,768,744  | 12.8 M  | exact      | 4.67 G  |
 | ScatResNet-50                  | 27,850,856  | 27.8 M  | +0.2 %     | 3.88 G  |
 | WideScatResNet-50-2            | 107,015,400 | 107.2 M | -0.2 %     | 15.40 G |
-EDGE
+
+The compact member is ours, under 0.1 M parameters, of MobileNetV2's blocks; 10 classes:
+
+| ScatNetEdge on images of | J | input        | parameters | MACs   |
+|--------------------------|---|--------------|------------|--------|
+| 32 x 32                  | 2 | (51, 8, 8)   | 64,314     | 2.2 M  |
+| 64 x 64                  | 2 | (51, 16, 16) | 64,314     | 8.6 M  |
+| 64 x 64                  | 3 | (75, 8, 8)   | 65,466     | 2.2 M  |
+| 96 x 96                  | 3 | (75, 12, 12) | 65,466     | 5.0 M  |
 
 Departures:
 - The stem of the larger two has no bias before its batch norm, ScatResNet-10's has one: that is what the paper's counts say.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -157,6 +158,12 @@ def test_resnet8_multiplies_as_often_as_mlperf_tinys_file(rows, shared):
 def test_a_networks_default_front_end_gives_what_it_takes(name):
     info = model_info(name)
     assert tuple(create_frontend(info.frontend, info.config).output.shape) == info.input_shape
+
+
+def test_pixels_come_standardised_by_channel():
+    frontend = create_frontend("pixels", {**model_info("shnet-23-1").config, "size": [1, 1]})
+    for level, wanted in ((0, -0.485 / 0.229), (255, (1 - 0.485) / 0.229)):
+        assert frontend(np.full((1, 1, 3), level, np.uint8))[0, 0, 0] == pytest.approx(wanted, rel=1e-5)
 
 
 def test_describe_has_the_keys_of_the_command(rows):
