@@ -27,6 +27,7 @@ def serve(
     runtime: Annotated[str | None, typer.Option(help="litert, tflite-runtime or onnxruntime.")] = None,
     precision: Annotated[str | None, typer.Option(help="fp32, fp16, int8-dynamic or int8.")] = None,
     threads: Threads = 1,
+    signed_by: Annotated[Path | None, typer.Option(help="Serve only what this public key signed; see edgekit sign.")] = None,
     queue: Annotated[int, typer.Option(min=1, help="Requests that may wait for a model; one more gets 503.")] = 32,
     deadline: Annotated[float, typer.Option(min=0.001, help="Seconds that an answer may take.")] = 5.0,
     max_body: Annotated[int, typer.Option(min=1, help="Bytes of one request.")] = 8 << 20,
@@ -61,6 +62,7 @@ def serve(
         runtime=runtime,
         precision=precision,
         threads=threads,
+        signed_by=signed_by,
         limits=limits,
     )
 

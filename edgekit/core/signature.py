@@ -18,7 +18,7 @@ from edgekit.core.files import check_new, sha256_of, write_file
 from edgekit.core.optional import require
 from edgekit.errors import SignatureError, UserError
 
-__all__ = ["ALGORITHM", "new_key", "public_path", "sign", "verify"]
+__all__ = ["ALGORITHM", "key_name", "new_key", "public_path", "sign", "verify"]
 
 ALGORITHM = "Ed25519"
 
@@ -108,6 +108,16 @@ def verify(bundle: Bundle, public_key: Path) -> str:
             f"Expected {MANIFEST} of {bundle.path} as key {expected} signed it, it was changed. Copy the bundle again."
         ) from error
     return expected
+
+
+def key_name(public_key: Path) -> str:
+    """Fingerprint of a public key.
+
+    Raises:
+        UserError: when the file holds no public Ed25519 key.
+        MissingExtraError: without cryptography.
+    """
+    return _fingerprint(_load_public(public_key))
 
 
 def _parse(content: bytes, path: Path) -> tuple[str, bytes]:

@@ -10,6 +10,7 @@ import numpy as np
 from edgekit.core.bundle import Bundle
 from edgekit.core.files import sha256_of
 from edgekit.core.manifest import Artifact, Manifest
+from edgekit.core.signature import verify
 from edgekit.core.spec import TensorSpec
 from edgekit.errors import GateError
 from edgekit.golden import GoldenCheck, check_pipeline
@@ -79,7 +80,12 @@ class LoadedModel:
 
 
 def load_model(
-    path: Path, version: str | None = None, runtime: str | None = None, precision: str | None = None, threads: int = 1
+    path: Path,
+    version: str | None = None,
+    runtime: str | None = None,
+    precision: str | None = None,
+    threads: int = 1,
+    signed_by: Path | None = None,
 ) -> LoadedModel:
     """Open a bundle, verify it, and let it reproduce its golden vectors.
 
@@ -89,14 +95,18 @@ def load_model(
         runtime: see `open_pipeline`.
         precision: see `open_pipeline`.
         threads: of the engine.
+        signed_by: a public key that must have signed it; None takes any.
 
     Raises:
         BundleError: when it is damaged, or of another schema.
+        SignatureError: when it is not signed by that key.
         ModelError: when the model does not run here, or does not fit its front end.
         MissingExtraError: when no runtime for it is installed.
         GateError: when the golden vectors come out differently.
     """
     bundle = Bundle.open(path)
+    if signed_by is not None:
+        verify(bundle, signed_by)
     artifact, name = choose_artifact(bundle, runtime, precision)
     pipeline = open_artifact(bundle, artifact, name, threads)
     try:

@@ -110,7 +110,11 @@ class Service:
         self._loading = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="loading")
         self._load: Callable[[Path, str | None], LoadedModel] = partial(
-            load_model, runtime=settings.runtime, precision=settings.precision, threads=settings.threads
+            load_model,
+            runtime=settings.runtime,
+            precision=settings.precision,
+            threads=settings.threads,
+            signed_by=settings.signed_by,
         )
         self._add(sources)
 

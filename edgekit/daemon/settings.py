@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.core.signature import key_name
 from edgekit.errors import UserError
 
 __all__ = ["Access", "Limits", "Settings", "read_token"]
@@ -81,6 +82,7 @@ class Settings:
         runtime: as `open_pipeline` takes it.
         precision: as `open_pipeline` takes it.
         threads: of each model's engine.
+        signed_by: the public key that every bundle must be signed by; None takes unsigned ones, too.
         limits: see there.
         watch_s: seconds between two looks at the store.
         drain_s: seconds that accepted requests have after SIGTERM.
@@ -101,6 +103,7 @@ class Settings:
     runtime: str | None = None
     precision: str | None = None
     threads: int = 1
+    signed_by: Path | None = None
     limits: Limits = Limits()
     watch_s: float = 2.0
     drain_s: float = 20.0
@@ -108,6 +111,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.bundles and self.store is None:
             raise UserError("Expected at least one bundle or a store to serve, got none. Pass: edgekit serve BUNDLE")
+        if self.signed_by is not None:
+            key_name(self.signed_by)
         if self.store is not None and not self.store.is_dir():
             raise UserError(f"Expected a bundle store (a folder) at {self.store}, found none.")
         if (self.tls_cert is None) != (self.tls_key is None):
