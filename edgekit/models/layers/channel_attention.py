@@ -19,12 +19,14 @@ class SqueezeHypercomplex(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.weigh = nn.Sequential(nn.Flatten(), PHMLinear(width, width), nn.Sigmoid(), nn.Unflatten(1, (width, 1, 1)))
+        self.width = width
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.weigh = nn.Sequential(PHMLinear(width, width), nn.Sigmoid())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, width, H, W) float32 to the same shape."""
-        return x * self.weigh(self.pool(x))
+        weights: torch.Tensor = self.weigh(self.pool(x))
+        return x * weights.reshape(-1, self.width, 1, 1)
 
 
 class SqueezeExcitation(nn.Module):
