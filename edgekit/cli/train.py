@@ -14,7 +14,9 @@ __all__ = ["train"]
 
 @boundary
 def train(
-    data: Annotated[Path, typer.Argument(help="train/CLASS/* + test/CLASS/*, or CLASS/*, which is split by hash.")],
+    data: Annotated[
+        Path, typer.Argument(help="train/CLASS/* + test/CLASS/*, or CLASS/*, which is split by hash; train.npz + test.npz.")
+    ],
     model: Annotated[str, typer.Option(help="Network by name; see: edgekit models")],
     out: Annotated[Path, typer.Option(help="The run folder to write: new, or an interrupted one with --resume.")],
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images and their augmented copies.")] = None,
@@ -31,6 +33,9 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the warm-up and cosine schedule.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
     patience: Annotated[int | None, typer.Option(min=0, help="Stop after so many epochs without progress; 0: never.")] = None,
+    teacher: Annotated[Path | None, typer.Option(help="A finished run of the same classes to learn from as well.")] = None,
+    alpha: Annotated[float | None, typer.Option(help="Share of the true labels beside a teacher. [0.5]")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Divides both logits beside a teacher. [4]")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the interrupted run in --out.")] = False,
     json: Json = False,
 ) -> None:
@@ -57,6 +62,9 @@ def train(
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "patience": patience,
+        "teacher": teacher,
+        "alpha": alpha,
+        "temperature": temperature,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
     if given.get("loss") == "focal":

@@ -61,6 +61,11 @@ class FrontEnd(Protocol):
         ...
 
     @property
+    def takes_standardisation(self) -> bool:
+        """False where the config itself says how values are scaled: training then fits none."""
+        ...
+
+    @property
     def standardise(self) -> Standardisation | None:
         """The standardisation that `__call__` and `quantize` apply, None before it is fitted."""
         ...

@@ -52,6 +52,7 @@ class ImageFeatures(Generic[_Config]):
 
     name: ClassVar[str]
     config_type: ClassVar[type[Any]]
+    takes_standardisation: ClassVar[bool] = True
 
     def __init__(self, config: _Config) -> None:
         check_decode(config.decode)

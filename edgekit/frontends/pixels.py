@@ -66,6 +66,7 @@ class Pixels:
     """
 
     name = "pixels"
+    takes_standardisation = False
 
     def __init__(
         self,

@@ -48,6 +48,7 @@ class Samples:
 
     name = "samples"
     size = None
+    takes_standardisation = True
 
     def __init__(self, shape: tuple[int, ...] = (3, 100), standardise: Standardisation | None = None) -> None:
         sizes = tuple(shape) if isinstance(shape, tuple | list) else ()

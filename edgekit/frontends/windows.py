@@ -1,6 +1,7 @@
 """From an .npz file to windows of sensor samples: the only reader of them.
 
-The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class indices, with `labels` (classes,) naming them.
+The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class indices, with `labels` (classes,) naming them, and
+`subject` (N,) where it is known whose they are.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ class Windows:
         x: (N, ...) float32 samples, all finite.
         y: (N,) int64 class indices, None where the file has none.
         labels: class names by index, None where the file has none.
+        groups: (N,) whose windows they are ("subject"), None where the file does not say.
     """
 
     x: np.ndarray
     y: np.ndarray | None
     labels: tuple[str, ...] | None
+    groups: np.ndarray | None = None
 
 
 def is_windows_file(path: Path) -> bool:
@@ -57,7 +60,10 @@ def load_windows(path: Path) -> Windows:
         bad = int((~finite.reshape(len(x), -1).all(axis=1)).sum())
         raise DataError(f"Expected finite samples in {path}, {bad} of {len(x)} windows hold NaN or infinity. Remove them.")
     labels = tuple(map(str, arrays["labels"])) if "labels" in arrays else None
-    return Windows(x, _classes(path, arrays.get("y"), len(x), labels), labels)
+    groups = arrays.get("subject")
+    if groups is not None and groups.shape != (len(x),):
+        raise DataError(f"Expected subject of {path} as ({len(x)},), one a window, got shape {groups.shape}.")
+    return Windows(x, _classes(path, arrays.get("y"), len(x), labels), labels, groups)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -67,7 +73,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         if not zipfile.is_zipfile(path):
             raise DataError(f"Expected an .npz file at {path}, it is no archive. Save it: np.savez(file, x=windows, y=classes).")
         with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if name in ("x", "y", "labels")}
+            return {name: archive[name] for name in archive.files if name in ("x", "y", "labels", "subject")}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"Expected an .npz file of plain arrays at {path}, it cannot be read: {reason:.120}") from error

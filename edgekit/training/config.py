@@ -14,7 +14,7 @@ from edgekit.training.augment import POLICIES
 __all__ = ["TrainConfig", "default_copies", "default_epochs"]
 
 _MOST_COPIES = 16
-_FEATURE_BUDGET = 24_000
+_FEATURE_BYTES = 24_000 * 32_768
 _LEAST_EPOCHS, _MOST_EPOCHS, _LEAST_STEPS = 12, 100, 600
 _LOSSES = ("cross-entropy", "focal")
 # What says where a run lies, not what comes out of it.
@@ -47,6 +47,9 @@ class TrainConfig:
         depth: of the signature.
         directions: of the signature.
         decode: "exact" or "scaled", of JPEG files; see `edgekit.frontends.loading`.
+        teacher: a finished run to learn from as well, on the same classes; see `edgekit.training.distill`.
+        alpha: share of the true labels in the loss beside a teacher, 0 to 1.
+        temperature: by which both logits are divided beside a teacher.
         patience: epochs without a better validation loss after which training stops; 0 for never.
         refit: once the split has shown what to expect, train anew on all images, validation ones included, for as many epochs,
             and keep the last weights; validation figures and temperature stay those of the network that had not seen them.
@@ -73,6 +76,9 @@ class TrainConfig:
     depth: int | None = None
     directions: str | None = None
     decode: str | None = None
+    teacher: str | os.PathLike[str] | None = None
+    alpha: float = 0.5
+    temperature: float = 4.0
     patience: int = 0
     refit: bool = True
     resume: bool = False
@@ -89,7 +95,8 @@ class TrainConfig:
                 raise UnknownNameError({"augment": "augmentation"}.get(name, name), getattr(self, name), known)
         _expect(self.epochs is None or self.epochs >= 1, "epochs", "at least 1", self.epochs)
         _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
-        for name in ("learning_rate", "clip"):
+        _expect(0 <= self.alpha <= 1, "alpha", "0 to 1", self.alpha)
+        for name in ("learning_rate", "clip", "temperature"):
             _expect(0 < getattr(self, name) < float("inf"), name, "a number above 0", getattr(self, name))
         for name in ("label_smoothing", "average"):
             _expect(0 <= getattr(self, name) < 1, name, "0 to below 1", getattr(self, name))
@@ -114,12 +121,18 @@ class TrainConfig:
     def settings(self) -> dict[str, Any]:
         """Everything that decides the outcome, as JSON values: without the places of data and run."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _PLACES}
+        values["teacher"] = None if self.teacher is None else str(self.teacher)
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def default_copies(images: int) -> int:
-    """Augmented copies of each image: 16, fewer for large sets, so that features stay within about 0.75 GB; at least 1."""
-    return max(1, min(_MOST_COPIES, _FEATURE_BUDGET // max(1, images)))
+def default_copies(examples: int, bytes_each: int = 32_768) -> int:
+    """Augmented copies of each example: 16, fewer for large sets, so that features stay within about 0.75 GB; at least 1.
+
+    Args:
+        examples: how many there are.
+        bytes_each: of one's features, in half precision.
+    """
+    return max(1, min(_MOST_COPIES, _FEATURE_BYTES // max(1, examples * bytes_each)))
 
 
 def default_epochs(examples: int, batch_size: int) -> int:

@@ -162,7 +162,7 @@ def _check_folder(root: Path) -> None:
         raise DataError(f"Expected a folder of images at {root}, found a file. Pass the folder, unpacked.")
     if any((root / name).exists() for name in ("train.npz", "test.npz")):
         raise DataError(
-            f"Expected images in {root}, found sensor windows (.npz): sensor windows are not supported by this network."
+            f"Expected images in {root}, found sensor windows (.npz), which this network does not take. Try tsak-student."
         )
     if not any(root.iterdir()):
         raise DataError(f"Expected train/CLASS/* and test/CLASS/*, or CLASS/*, in {root}, found an empty folder.")

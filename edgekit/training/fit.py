@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from edgekit.errors import UserError
 from edgekit.training.config import TrainConfig, default_epochs
+from edgekit.training.distill import distillation
 from edgekit.training.losses import Loss, class_weights, create_loss
 from edgekit.training.progress import Progress
 from edgekit.training.temperature import negative_log_likelihood
@@ -37,11 +38,12 @@ class FitData:
     """Standardised features.
 
     Attributes:
-        x: (N, R, F) float16 or float32, to train on.
+        x: (N, ...) float16 or float32, to train on.
         y: (N,) int64 class indices.
-        x_validation: (V, R, F) float32.
+        x_validation: (V, ...) float32.
         y_validation: (V,) int64.
         classes: number of classes.
+        teacher: (N, classes) float32 logits of a teacher, None without one.
     """
 
     x: Tensor
@@ -49,6 +51,7 @@ class FitData:
     x_validation: Tensor
     y_validation: Tensor
     classes: int
+    teacher: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -180,21 +183,32 @@ class _Trainer:
         for i, batch in enumerate(torch.split(torch.randperm(len(self.data.x)), self.config.batch_size)):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate_at(first + i, self.steps_per_epoch * self.epochs, self.config.learning_rate)
-            loss = self._loss(self.data.x[batch].float(), self.data.y[batch])
+            loss = self._loss(self.data.x[batch].float(), self.data.y[batch], self._soft(batch))
             self._step(loss, first + i)
             total += loss.item() * len(batch)
         if not math.isfinite(total):
             raise UserError(f"Expected a finite loss, got {total} in epoch {number + 1}. Pass a lower --learning-rate.")
         return total / len(self.data.x)
 
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
+    def _soft(self, batch: Tensor) -> Tensor | None:
+        """Probabilities of the teacher at the temperature, None without one."""
+        return None if self.data.teacher is None else torch.softmax(self.data.teacher[batch] / self.config.temperature, dim=1)
+
+    def _loss(self, x: Tensor, y: Tensor, soft: Tensor | None) -> Tensor:
         if not self.config.mixup:
-            return self.loss(self.module(x), y)
+            logits = self.module(x)
+            return self._taught(self.loss(logits, y), logits, soft)
         strength = torch.tensor(self.config.mixup)
         share = float(torch.distributions.Beta(strength, strength, validate_args=False).sample())
         other = torch.randperm(len(x))
         logits = self.module(share * x + (1 - share) * x[other])
-        return share * self.loss(logits, y) + (1 - share) * self.loss(logits, y[other])
+        loss = share * self.loss(logits, y) + (1 - share) * self.loss(logits, y[other])
+        return self._taught(loss, logits, None if soft is None else share * soft + (1 - share) * soft[other])
+
+    def _taught(self, loss: Tensor, logits: Tensor, soft: Tensor | None) -> Tensor:
+        if soft is None:
+            return loss
+        return self.config.alpha * loss + (1 - self.config.alpha) * distillation(logits, soft, self.config.temperature)
 
     def _step(self, loss: Tensor, step: int) -> None:
         self.optimizer.zero_grad()
@@ -204,7 +218,10 @@ class _Trainer:
         if self.config.average:
             decay = min(self.config.average, (1 + step) / (10 + step))
             for name, value in self.module.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - decay)
+                else:  # the number of batches that a batch norm has seen
+                    self.average[name].copy_(value)
 
     def _kept_weights(self) -> dict[str, Tensor]:
         """The weights that are evaluated: the moving average, where there is one."""
@@ -230,7 +247,7 @@ def predict_logits(module: nn.Module, x: Tensor) -> np.ndarray:
 
     Args:
         module: the network; left in eval mode.
-        x: (N, R, F) float16 or float32 standardised features.
+        x: (N, ...) float16 or float32 standardised features.
 
     Returns:
         (N, C) float32.

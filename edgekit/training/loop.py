@@ -1,4 +1,4 @@
-"""Training from a folder of images to a run folder."""
+"""Training from a folder of images, or of sensor windows, to a run folder."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import platform
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,23 +19,24 @@ from edgekit.core.files import write_file
 from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.optional import has_module
 from edgekit.errors import MissingExtraError, UserError
-from edgekit.frontends.base import FrontEnd, create_frontend, standardised
+from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.models.checkpoint import STATE, DataEntry, RunConfig, save_run
-from edgekit.models.registry import create_model, model_info
-from edgekit.training.config import TrainConfig, default_copies
+from edgekit.models.registry import ModelInfo, create_model, model_info
+from edgekit.training.config import TrainConfig
 from edgekit.training.curves import curves_csv, curves_svg
-from edgekit.training.data import DataSet, Example, scan, validation_split
-from edgekit.training.features import augmented_features, check_colour, plain_features
-from edgekit.training.fit import FitData, FitResult, epoch_seed, fit, predict_logits, seeded
+from edgekit.training.data import DataSet, scan
+from edgekit.training.distill import load_teacher
+from edgekit.training.fit import FitResult, epoch_seed, fit, predict_logits, seeded
+from edgekit.training.images import prepare_images
 from edgekit.training.metrics import Metrics, compute_metrics
+from edgekit.training.prepared import Prepared
 from edgekit.training.progress import Progress, Silent
-from edgekit.training.standardisation import fit_standardisation
 from edgekit.training.state import check_out, load_state, save_state
 from edgekit.training.temperature import fit_temperature
+from edgekit.training.windows import WindowSet, prepare_windows, scan_windows
 
 __all__ = ["TrainResult", "train"]
 
-_PIECE = 512
 _PACKAGES = ("edgekit", "torch", "numpy", "Pillow")
 
 
@@ -70,19 +71,8 @@ class TrainResult:
         }
 
 
-@dataclass(frozen=True)
-class _Prepared:
-    """Everything that fitting needs: standardised features of all sides; `whole` trains on the validation images too."""
-
-    frontend: FrontEnd
-    fit: FitData
-    whole: FitData
-    x_test: torch.Tensor
-    y_test: np.ndarray
-
-
 def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
-    """Train a network on a folder of images and write a run folder.
+    """Train a network on a folder of images, or of sensor windows, and write a run folder.
 
     Nothing is written (but to the feature cache) before the data, the settings and the network have been found to fit.
 
@@ -103,11 +93,14 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
             raise MissingExtraError(package, "train")
     info = model_info(config.model)
     check_out(config)
-    frontend = create_frontend(info.frontend, {**info.config, **config.frontend_overrides()})
-    data = scan(config.data)
+    data, frontend = _data(config, info)
+    teacher = None if config.teacher is None else load_teacher(Path(config.teacher), data.labels)
     module = _new_module(config, frontend, len(data.labels))
     state = load_state(config, data.digest) if config.resume else None
-    prepared = _prepare(config, data, frontend, progress)
+    if isinstance(data, WindowSet):
+        prepared = prepare_windows(config, data, frontend, teacher)
+    else:
+        prepared = prepare_images(config, data, frontend, teacher, progress)
     _make_folder(config)
 
     def save(state: dict[str, Any]) -> None:
@@ -124,7 +117,7 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
 
 def _fit(
     config: TrainConfig,
-    prepared: _Prepared,
+    prepared: Prepared,
     module: nn.Module,
     progress: Progress,
     save: Callable[[dict[str, Any]], None],
@@ -156,80 +149,20 @@ def _fit(
     return chosen, final.weights
 
 
+def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, FrontEnd]:
+    """The data set, and the network's front end for it."""
+    root, overrides = Path(config.data), config.frontend_overrides()
+    if info.frontend == "samples":
+        if overrides:
+            raise UserError(f"Expected no {', '.join(sorted(overrides))} for {config.model}: windows are taken as they are.")
+        windows = scan_windows(root)
+        return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:])})
+    return scan(root), create_frontend(info.frontend, {**info.config, **overrides})
+
+
 def _new_module(config: TrainConfig, frontend: FrontEnd, classes: int) -> nn.Module:
     with seeded(epoch_seed(config.seed, -1)):
         return create_model(config.model, classes=classes, input_shape=tuple(frontend.output.shape))
-
-
-def _prepare(config: TrainConfig, data: DataSet, frontend: FrontEnd, progress: Progress) -> _Prepared:
-    """Compute features, fit the standardisation on the un-augmented training ones, standardise all."""
-    everything = (*data.train, *data.test)
-    raw, single_tint = plain_features(everything, frontend, progress)
-    check_colour(frontend, single_tint[: len(data.train)])
-    train_side, validation_side = validation_split(data.train, data.labels, config.seed)
-    row_of = {example.path: row for row, example in enumerate(everything)}
-
-    def rows(examples: tuple[Example, ...]) -> np.ndarray:
-        return raw[[row_of[example.path] for example in examples]]
-
-    plain = rows(train_side)
-    fitted = frontend.with_standardisation(fit_standardisation(plain, config.clip, frontend.feature_axis))
-    spread = _spread(plain, frontend.feature_axis)
-    make = partial(_training_arrays, config, fitted, progress, spread, _copies(config, len(data.train)))
-    parts = [make(train_side, plain)]
-    if config.refit:
-        parts.append(make(validation_side, rows(validation_side)))
-    x = torch.from_numpy(np.concatenate([part[0] for part in parts]))
-    y = torch.from_numpy(np.concatenate([part[1] for part in parts]))
-    whole = FitData(
-        x=x,
-        y=y,
-        x_validation=torch.from_numpy(standardised(fitted, rows(validation_side))),
-        y_validation=torch.from_numpy(_targets(validation_side)),
-        classes=len(data.labels),
-    )
-    split = replace(whole, x=x[: len(parts[0][0])], y=y[: len(parts[0][0])])
-    x_test = torch.from_numpy(standardised(fitted, raw[len(data.train) :]))
-    return _Prepared(fitted, split, whole, x_test, _targets(data.test))
-
-
-def _copies(config: TrainConfig, images: int) -> int:
-    if config.augment == "none":
-        return 0
-    return default_copies(images) if config.copies is None else config.copies
-
-
-def _training_arrays(
-    config: TrainConfig,
-    frontend: FrontEnd,
-    progress: Progress,
-    spread: np.ndarray,
-    copies: int,
-    examples: tuple[Example, ...],
-    plain: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Standardised features of the images and of their augmented copies, (M, ...) float16, and their (M,) int64 classes."""
-    features, targets = standardised(frontend, plain).astype(np.float16), _targets(examples)
-    if not copies:
-        return features, targets
-    augmented = augmented_features(
-        examples, frontend, progress, policy=config.augment, copies=copies, seed=config.seed, spread=spread
-    )
-    for start in range(0, len(augmented), _PIECE):
-        piece = augmented[start : start + _PIECE].astype(np.float32) * spread
-        augmented[start : start + _PIECE] = standardised(frontend, piece).astype(np.float16)
-    return np.concatenate([features, augmented]), np.concatenate([targets, np.repeat(targets, copies)])
-
-
-def _spread(features: np.ndarray, axis: int) -> np.ndarray:
-    """Float32 standard deviations along the feature axis, broadcast against (N, ...) features; 1 for one that never varies."""
-    others = tuple(number for number in range(-features.ndim, 0) if number != axis)
-    deviation = features.std(axis=others, dtype=np.float64, keepdims=True)[0]
-    return np.where(deviation > 0, deviation, 1.0).astype(np.float32)
-
-
-def _targets(examples: tuple[Example, ...]) -> np.ndarray:
-    return np.array([example.label for example in examples], np.int64)
 
 
 def _make_folder(config: TrainConfig) -> None:
@@ -241,8 +174,8 @@ def _make_folder(config: TrainConfig) -> None:
 
 def _finish(
     config: TrainConfig,
-    data: DataSet,
-    prepared: _Prepared,
+    data: DataSet | WindowSet,
+    prepared: Prepared,
     module: nn.Module,
     chosen: FitResult,
     weights: dict[str, torch.Tensor],
@@ -270,7 +203,7 @@ def _finish(
     return TrainResult(str(folder), config.model, len(chosen.history), validation, test)
 
 
-def _run_config(config: TrainConfig, data: DataSet, prepared: _Prepared, epochs: int, temperature: float) -> RunConfig:
+def _run_config(config: TrainConfig, data: DataSet | WindowSet, prepared: Prepared, epochs: int, temperature: float) -> RunConfig:
     return RunConfig(
         name=config.folder.resolve().name,
         model=config.model,

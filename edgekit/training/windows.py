@@ -1,16 +1,142 @@
-"""Data sets of sensor windows: `train.npz` and `test.npz` in one folder."""
+"""Data sets of sensor windows, `train.npz` and `test.npz` in one folder: checked, split, augmented, ready to fit."""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from edgekit.errors import DataError
-from edgekit.frontends.base import FrontEnd
+from edgekit.frontends.base import FrontEnd, standardised
 from edgekit.frontends.windows import Windows, is_windows_file, load_windows
+from edgekit.models.checkpoint import Run
+from edgekit.training.augment_windows import augment_windows
+from edgekit.training.config import TrainConfig, default_copies
+from edgekit.training.data import VALIDATION_SHARE
+from edgekit.training.fit import predict_logits
+from edgekit.training.prepared import Prepared, Side, fit_frontend, prepared
 
-__all__ = ["labelled_windows"]
+__all__ = ["WindowSet", "holds_windows", "labelled_windows", "prepare_windows", "scan_windows"]
+
+
+@dataclass(frozen=True)
+class WindowSet:
+    """A checked data set.
+
+    Attributes:
+        root: the folder.
+        labels: class names by index.
+        train: windows to train and validate on.
+        test: windows that are only ever evaluated on, with the training side's class indices; None where there is no test.npz.
+    """
+
+    root: Path
+    labels: tuple[str, ...]
+    train: Windows
+    test: Windows | None
+
+    @property
+    def digest(self) -> str:
+        """sha256 over labels, windows and classes of both sides."""
+        digest = hashlib.sha256("\n".join(self.labels).encode())
+        for side in (self.train, self.test):
+            for array in () if side is None else (side.x, _classes(side)):
+                digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+
+def holds_windows(root: Path) -> bool:
+    """True for a folder with train.npz or test.npz."""
+    return any((root / name).exists() for name in ("train.npz", "test.npz"))
+
+
+def scan_windows(root: Path) -> WindowSet:
+    """Read both files and check that a classifier can be trained on them.
+
+    Raises:
+        DataError: on a missing file, windows without classes, fewer than two classes, a class with fewer than two windows, a test
+            side of another shape or with classes that training lacks.
+    """
+    train = load_windows(root / "train.npz")
+    if train.y is None:
+        raise DataError(f"Expected labelled windows in {root / 'train.npz'}, it holds no y. Add one class index a window.")
+    labels = train.labels or tuple(map(str, range(int(train.y.max()) + 1)))
+    counts = np.bincount(train.y, minlength=len(labels))
+    poor = [label for label, count in zip(labels, counts, strict=True) if count < 2]
+    if len(labels) < 2 or poor:
+        which = f"of {', '.join(poor)}" if poor else "of a second class"
+        raise DataError(f"Expected at least 2 classes with 2 windows each in {root / 'train.npz'}, found too few {which}.")
+    file = root / "test.npz"
+    test = load_windows(file) if file.exists() else None
+    if test is not None:
+        if test.x.shape[1:] != train.x.shape[1:]:
+            raise DataError(f"Expected windows of shape {train.x.shape[1:]} in {file} as in train.npz, got {test.x.shape[1:]}.")
+        test = Windows(test.x, class_indices(test, labels, file), labels, test.groups)
+    return WindowSet(root, labels, train, test)
+
+
+def prepare_windows(config: TrainConfig, data: WindowSet, frontend: FrontEnd, teacher: Run | None) -> Prepared:
+    """Split, standardise and augment.
+
+    Args:
+        config: the settings; every augmentation but "none" means the one that there is for windows.
+        data: as `scan_windows` gave it.
+        frontend: `Samples` of their shape, not yet fitted.
+        teacher: whose logits are learned from.
+    """
+    held_out = validation_rows(data, config.seed)
+    plain = frontend.raw(data.train.x[~held_out])
+    fitted = fit_frontend(frontend, plain, config.clip)
+    y = _classes(data.train)
+    side = partial(_side, config, fitted, teacher)
+    validation = frontend.raw(data.train.x[held_out]), y[held_out]
+    sides = [partial(side, plain, y[~held_out], 0)]
+    if config.refit:
+        sides.append(partial(side, *validation, 1))
+    empty = np.zeros((0, *frontend.output.shape), np.float32), np.zeros(0, np.int64)
+    test = empty if data.test is None else (frontend.raw(data.test.x), _classes(data.test))
+    return prepared(fitted, len(data.labels), tuple(sides), validation, test)
+
+
+def validation_rows(data: WindowSet, seed: int) -> np.ndarray:
+    """(N,) bool: windows of the persons that are held out; without groups, a share of every class's windows.
+
+    Persons are drawn in an order that hangs on the seed alone until they hold the share of windows; one whose windows a class
+    cannot do without stays.
+    """
+    y, groups = _classes(data.train), data.train.groups
+    keys = np.arange(len(y)) if groups is None else groups
+    order = sorted(np.unique(keys).tolist(), key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest())
+    held_out = np.zeros(len(y), bool)
+    wanted = VALIDATION_SHARE * (np.bincount(y) if groups is None else np.array([len(y)]))
+    taken = np.zeros(len(wanted))
+    for key in order:
+        rows = keys == key
+        place = int(y[rows][0]) if groups is None else 0
+        left = np.bincount(y[~held_out & ~rows], minlength=len(data.labels))
+        if taken[place] < max(wanted[place], 1) and left.min() > 0:
+            held_out |= rows
+            taken[place] += rows.sum()
+    if not held_out.any():
+        raise DataError(f"Expected windows of at least 2 subjects in {data.root}, to validate on one: every class needs two.")
+    return held_out
+
+
+def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, raw: np.ndarray, y: np.ndarray, number: int) -> Side:
+    copies = 0
+    if config.augment != "none":
+        copies = default_copies(len(raw), 2 * raw[0].size) if config.copies is None else config.copies
+    rng = np.random.default_rng([config.seed, number])
+    everything = np.concatenate([raw, *(augment_windows(raw, rng) for _ in range(copies))])
+    features = standardised(frontend, everything).astype(np.float16)
+    logits = None
+    if teacher is not None:
+        logits = predict_logits(teacher.module, torch.from_numpy(standardised(teacher.frontend, everything)))
+    return Side(features, np.tile(y, 1 + copies), logits)
 
 
 def labelled_windows(frontend: FrontEnd, labels: tuple[str, ...], data: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -30,11 +156,15 @@ def labelled_windows(frontend: FrontEnd, labels: tuple[str, ...], data: Path) ->
     """
     file = data if is_windows_file(data) else data / "test.npz"
     windows = load_windows(file)
-    return frontend.raw(windows.x), _targets(windows, labels, file)
+    return frontend.raw(windows.x), class_indices(windows, labels, file)
 
 
-def _targets(windows: Windows, labels: tuple[str, ...], file: Path) -> np.ndarray:
-    """The file's classes as the model's: by name where the file names them, by index otherwise."""
+def class_indices(windows: Windows, labels: tuple[str, ...], file: Path) -> np.ndarray:
+    """(N,) int64: the file's classes as the model's, by name where the file names them, by index otherwise.
+
+    Raises:
+        DataError: when there are none, or others than the model's.
+    """
     if windows.y is None:
         raise DataError(f"Expected labelled windows in {file}, it holds no y. Add one class index a window.")
     if windows.labels is None:
@@ -47,3 +177,9 @@ def _targets(windows: Windows, labels: tuple[str, ...], file: Path) -> np.ndarra
         raise DataError(f"Expected the model's classes ({known}) in {file}, found {', '.join(unknown)} too. Leave those out.")
     index_of = {label: index for index, label in enumerate(labels)}
     return np.array([index_of[windows.labels[index]] for index in windows.y], np.int64)
+
+
+def _classes(windows: Windows) -> np.ndarray:
+    if windows.y is None:
+        raise DataError("Expected labelled windows, these have no classes.")
+    return windows.y

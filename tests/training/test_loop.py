@@ -191,3 +191,21 @@ def test_digits_are_learnt(tmp_path):
     recipe = {**DIGITS_RECIPE, "size": (20, 20), "depth": 3, "epochs": 15, "copies": 2}
     result = train(TrainConfig(data=root, out=tmp_path / "run", **recipe))
     assert result.test.accuracy > 0.9
+
+
+@pytest.mark.parametrize(("model", "size"), [("resnet8", (32, 32)), ("scatnet-edge", (32, 32))])
+def test_networks_of_pixels_and_scattering_train_on_the_same_road(settings, tmp_path, model, size):
+    result = train(settings(model=model, size=size, depth=None, epochs=1, copies=1))
+    run = load_run(tmp_path / "run")
+    assert run.frontend.output.shape[0] in (3, 51)
+    assert (run.frontend.standardise is None) == (model == "resnet8")
+    assert result.validation.n > 0
+
+
+def test_a_student_of_images_learns_from_a_teacher_behind_another_front_end(settings, tmp_path):
+    train(settings(model="resnet8", size=(32, 32), depth=None, epochs=1, copies=1))
+    student = replace(settings(epochs=2, copies=1), out=tmp_path / "student")
+    plain = train(replace(student, out=tmp_path / "plain"))
+    taught = train(replace(student, teacher=tmp_path / "run", alpha=0.2))
+    assert weights(tmp_path / "student") != weights(tmp_path / "plain")
+    assert taught.epochs == plain.epochs == 2

@@ -1,0 +1,158 @@
+"""Sensor windows: data sets, splits, augmentation, and the road from them to a bundle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgekit.core.bundle import Bundle
+from edgekit.errors import DataError, UserError
+from edgekit.frontends.windows import Windows
+from edgekit.golden import check_golden
+from edgekit.models.checkpoint import load_run
+from edgekit.training.augment_windows import augment_windows
+from edgekit.training.config import TrainConfig
+from edgekit.training.loop import train
+from edgekit.training.progress import Silent
+from edgekit.training.windows import WindowSet, scan_windows, validation_rows
+from edgekit.workflows.evaluate import evaluate
+from edgekit.workflows.export import export_run
+
+LABELS = ("slow", "fast", "still")
+
+
+def movement(rng: np.random.Generator, count: int, subjects: int = 6) -> dict[str, np.ndarray]:
+    """Three kinds of movement that a small network tells apart: waves of two speeds, and rest."""
+    y = np.arange(count) % len(LABELS)
+    time = np.arange(100) / 100
+    speed = np.array([3.0, 12.0, 0.0])[y][:, None, None]
+    phase = rng.uniform(0, 6.3, (count, 3, 1))
+    x = np.sin(2 * np.pi * speed * time + phase) * (speed > 0) + rng.normal(0, 0.1, (count, 3, 100))
+    return {"x": x.astype(np.float32), "y": y, "labels": np.array(LABELS), "subject": np.arange(count) // 3 % subjects}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("movement")
+    rng = np.random.default_rng(0)
+    np.savez(root / "train.npz", **movement(rng, 180))
+    np.savez(root / "test.npz", **movement(rng, 60))
+    return root
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, data):
+    out = tmp_path_factory.mktemp("runs") / "student"
+    result = train(TrainConfig(data, "tsak-student", out, epochs=25, copies=1, batch_size=32, learning_rate=5e-3, mixup=0.0))
+    assert result.test is not None
+    assert result.test.accuracy > 0.9
+    return out
+
+
+def windows_of(arrays: dict[str, np.ndarray], groups: bool = True) -> WindowSet:
+    side = Windows(arrays["x"], arrays["y"], LABELS, arrays["subject"] if groups else None)
+    return WindowSet(None, LABELS, side, None)
+
+
+def test_validation_holds_out_whole_subjects(rng):
+    data = windows_of(movement(rng, 180))
+    for seed in range(5):
+        held_out = validation_rows(data, seed)
+        inside, outside = set(data.train.groups[held_out]), set(data.train.groups[~held_out])
+        assert inside
+        assert not inside & outside
+        assert 0.15 <= held_out.mean() <= 0.35
+
+
+def test_without_subjects_every_class_gives_its_share(rng):
+    data = windows_of(movement(rng, 180), groups=False)
+    held_out = validation_rows(data, 0)
+    np.testing.assert_array_equal(np.bincount(data.train.y[held_out]), [9, 9, 9])
+    np.testing.assert_array_equal(held_out, validation_rows(data, 0))
+    assert (held_out != validation_rows(data, 1)).any()
+
+
+def test_one_subject_alone_cannot_be_validated_on(rng):
+    arrays = movement(rng, 30, subjects=1)
+    with pytest.raises(DataError, match="at least 2 subjects"):
+        validation_rows(windows_of(arrays), 0)
+
+
+def test_copies_are_other_windows_of_the_same_movement(rng):
+    x = movement(rng, 60)["x"]
+    copies = augment_windows(x, np.random.default_rng(1))
+    assert copies.shape == x.shape
+    assert copies.dtype == np.float32
+    np.testing.assert_array_equal(copies, augment_windows(x, np.random.default_rng(1)))
+    assert (np.abs(copies - x).max(axis=(1, 2)) > 1e-3).all()
+    # A turn keeps the length of the vector, scaling and noise change it by a tenth or so.
+    before, after = (np.sqrt(np.square(values).sum(axis=1).mean(axis=1)) for values in (x, copies))
+    assert (np.abs(after / before - 1) < 0.5).all()
+    assert augment_windows(x[:, 0], np.random.default_rng(1)).shape == (60, 100)
+
+
+BAD = {
+    "no train.npz": (lambda a: None, "no such file"),
+    "no classes": (lambda a: {"x": a["x"]}, "holds no y"),
+    "one class": (lambda a: {**a, "y": np.zeros(30, int), "labels": LABELS[:1]}, "at least 2 classes"),
+    "a class of one": (lambda a: {**a, "y": np.r_[2, np.zeros(15, int), np.ones(14, int)]}, "at least 2 classes.* of still"),
+    "NaN": (lambda a: {**a, "x": np.where(np.arange(100) == 5, np.nan, a["x"])}, "NaN"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_data_that_cannot_be_trained_on_is_refused_in_one_line(tmp_path, rng, case):
+    change, message = BAD[case]
+    arrays = change(movement(rng, 30))
+    if arrays is not None:
+        np.savez(tmp_path / "train.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        scan_windows(tmp_path)
+
+
+def test_a_test_side_of_another_shape_or_with_other_classes_is_refused(tmp_path, rng):
+    arrays = movement(rng, 30)
+    np.savez(tmp_path / "train.npz", **arrays)
+    np.savez(tmp_path / "test.npz", **{**arrays, "x": arrays["x"][:, :, :50]})
+    with pytest.raises(DataError, match=r"shape \(3, 100\).* got \(3, 50\)"):
+        scan_windows(tmp_path)
+    np.savez(tmp_path / "test.npz", **{**arrays, "labels": np.array(["slow", "fast", "swimming"])})
+    with pytest.raises(DataError, match="swimming"):
+        scan_windows(tmp_path)
+
+
+def test_image_settings_are_refused_for_windows(tmp_path, data):
+    with pytest.raises(UserError, match="Expected no size for tsak-student"):
+        train(TrainConfig(data, "tsak-student", tmp_path / "run", size=(8, 8)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_windows_become_a_verified_bundle(tmp_path, run, data):
+    manifest = export_run(run, tmp_path / "student.bundle", Silent())
+    assert manifest.frontend.name == "samples"
+    bundle = Bundle.open(tmp_path / "student.bundle")
+    assert all(check.ok for check in check_golden(bundle))
+    document = evaluate(tmp_path / "student.bundle", data, Silent())
+    assert min(row["accuracy"] for row in document["results"]) > 0.9
+
+
+def test_a_student_learns_from_a_teachers_logits(tmp_path, run, data):
+    settings = {"epochs": 8, "copies": 0, "augment": "none", "batch_size": 32, "mixup": 0.0, "learning_rate": 5e-3}
+    runs = [
+        train(TrainConfig(data, "tsak-student", tmp_path / f"{alpha}", teacher=run, alpha=alpha, **settings))
+        for alpha in (1.0, 0.0)
+    ]
+    plain = train(TrainConfig(data, "tsak-student", tmp_path / "plain", **settings))
+    weights = [load_run(path).module.state_dict() for path in (tmp_path / "1.0", tmp_path / "0.0", tmp_path / "plain")]
+    # With alpha 1 the teacher has no say; without labels the student follows the teacher alone.
+    assert all(weights[0][name].equal(weights[2][name]) for name in weights[0])
+    assert not all(weights[1][name].equal(weights[2][name]) for name in weights[1])
+    assert runs[1].validation.accuracy > 0.5
+    assert plain.validation.accuracy == runs[0].validation.accuracy
+
+
+def test_a_teacher_of_other_classes_is_refused(tmp_path, run, rng):
+    arrays = movement(rng, 60)
+    np.savez(tmp_path / "train.npz", **{**arrays, "labels": np.array(["a", "b", "c"])})
+    with pytest.raises(UserError, match="Expected a teacher with the classes a, b, c"):
+        train(TrainConfig(tmp_path, "tsak-student", tmp_path / "run", teacher=run))
