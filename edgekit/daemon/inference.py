@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from edgekit.core.spec import TensorSpec
 from edgekit.daemon.loading import LoadedModel
@@ -131,10 +132,10 @@ def _features(tensor: InferInput, spec: TensorSpec, rest: memoryview) -> np.ndar
     if size is None:
         if len(rest):
             raise BadRequest("Expected no bytes behind the JSON, or a binary_data_size that tells of them.")
-        if not bytes(tensor.data):
+        if tensor.data is UNSET:
             raise BadRequest(f"Expected data, or a binary_data_size, in the input {spec.name!r}.")
-        return from_json(tensor, spec)
-    if bytes(tensor.data):
+        return from_json(tensor, bytes(tensor.data), spec)
+    if tensor.data is not UNSET:
         raise BadRequest("Expected data or a binary_data_size, got both.")
     if not isinstance(size, int) or isinstance(size, bool) or size != len(rest):
         raise BadRequest(f"Expected a binary_data_size of the {len(rest)} bytes behind the JSON.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 __all__ = [
     "Classification",
@@ -29,6 +29,9 @@ __all__ = [
 
 Size = Annotated[int, Meta(ge=0, le=2**31)]
 
+#: An array of numbers, nested or flat: left as it is, for a parser that makes arrays without an object for each number.
+Numbers = Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {}})]
+
 
 class InferInput(Struct):
     """One input tensor; its data, an array of numbers, here or in the binary part behind the JSON."""
@@ -37,7 +40,7 @@ class InferInput(Struct):
     shape: Annotated[list[Size], Meta(max_length=8)]
     datatype: str
     parameters: dict[str, Any] = {}
-    data: Raw = Raw()
+    data: Numbers | UnsetType = UNSET
 
 
 class RequestedOutput(Struct):
@@ -142,7 +145,7 @@ class Classification(Struct):
 class WindowRequest(Struct):
     """A window of sensor samples."""
 
-    window: Raw
+    window: Numbers
 
 
 class ErrorBody(Struct):

@@ -8,7 +8,6 @@ import logging
 import os
 import signal
 import ssl
-import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
@@ -39,9 +38,6 @@ _log = logging.getLogger("edgekit.daemon")
 
 #: Between the last word to clients and the end of idle connections: a request that is under way to us comes before it.
 _LAST_WORDS_S = 0.3
-
-#: How long a thread may hold the interpreter while another waits; Python's 5 ms would be most of an answer's time.
-_SWITCH_S = 0.0005
 
 
 class _Server(uvicorn.Server):
@@ -85,7 +81,11 @@ class Daemon:
         self._listeners = [(self._tcp, listen_tcp(settings.host, settings.port))]
         if settings.uds is not None:
             unix = Door(app, Gate(settings.access, trusted=True), self.service)
-            self._listeners.append((self._server(unix, connections, None, None), listen_unix(settings.uds)))
+            try:
+                self._listeners.append((self._server(unix, connections, None, None), listen_unix(settings.uds)))
+            except UserError:
+                self._listeners[0][1].close()
+                raise
 
     @property
     def addresses(self) -> dict[str, Any]:
@@ -234,7 +234,6 @@ def run(settings: Settings, announce: Callable[[dict[str, Any]], None]) -> None:
     async def main() -> None:
         await Daemon(settings).run(announce)
 
-    sys.setswitchinterval(_SWITCH_S)
     asyncio.run(main())
 
 

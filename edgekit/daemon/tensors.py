@@ -23,7 +23,7 @@ _FLOAT = np.dtype("<f4")
 _FIRST_ROW = 128
 
 
-def from_json(tensor: InferInput, spec: TensorSpec) -> np.ndarray:
+def from_json(tensor: InferInput, text: bytes, spec: TensorSpec) -> np.ndarray:
     """The array of an input whose numbers stand in the JSON, nested or flat in row-major order.
 
     Returns:
@@ -33,7 +33,7 @@ def from_json(tensor: InferInput, spec: TensorSpec) -> np.ndarray:
         BadRequest: on another name, datatype, shape or number of values; on values that are no finite numbers.
     """
     _check(tensor, spec)
-    return _finite(numbers(bytes(tensor.data), spec.shape, spec.name), spec)
+    return _finite(numbers(text, spec.shape, spec.name), spec)
 
 
 def numbers(text: bytes, shape: tuple[int, ...], name: str) -> np.ndarray:
