@@ -23,7 +23,8 @@ def export(
         Path | None, typer.Option(help="Labelled images to calibrate and compare on. Default: the run's own training images.")
     ] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="Only this of the target's precisions; may be given several times.")
+        list[str] | None,
+        typer.Option(help="Only this of the target's precisions, or mixed: int8 by --gate; may be given several times."),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of the calibration sample.")] = 0,
@@ -32,6 +33,10 @@ def export(
     ] = "min-max",
     ranges: Annotated[
         Path | None, typer.Option(help="Ranges of an earlier export (a bundle or its ranges.json) in place of a calibration.")
+    ] = None,
+    gate: Annotated[
+        float | None,
+        typer.Option(help="Points of accuracy that int8 may lose; where it loses more, some layers stay in float."),
     ] = None,
     fuse_frontend: Annotated[
         bool, typer.Option("--fuse-frontend", help="Put the front end into the files: uint8 image in, logits out.")
@@ -54,7 +59,7 @@ def export(
         recipe = Recipe("int8", observer=observer, samples=samples, seed=seed)
         known = None if ranges is None else Ranges.load(ranges)
         manifest = export_run(
-            run, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append, known
+            run, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append, known, gate
         )
     profile = get_target(target)
     commands = profile.commands_for(out.name, {artifact.file for artifact in manifest.artifacts})

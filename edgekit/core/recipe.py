@@ -39,6 +39,8 @@ class Recipe:
         granularity: of the convolutions' weights.
         observer: how activation ranges are found, one of `OBSERVERS`.
         symmetric: activations have the zero point 0, as TensorRT asks.
+        float_layers: layers of an int8 file that compute in float32, because int8 as a whole missed its gate; names as
+            `edgekit.exporters.layers` gives them.
         samples: images in the calibration sample.
         seed: of the stratified draw.
     """
@@ -47,6 +49,7 @@ class Recipe:
     granularity: PerTensor | PerAxis = PerAxis(0)
     observer: str = "min-max"
     symmetric: bool = False
+    float_layers: tuple[str, ...] = ()
     samples: int = 256
     seed: int = 0
 
@@ -55,5 +58,7 @@ class Recipe:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
         if self.observer not in OBSERVERS:
             raise UnknownNameError("observer", self.observer, OBSERVERS)
+        if self.float_layers and self.precision != "int8":
+            raise InputError(f"Expected layers in float in an int8 recipe alone, got some in {self.precision}.")
         if self.samples < 1:
             raise InputError(f"Expected at least 1 calibration sample, got {self.samples}.")

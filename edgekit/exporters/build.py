@@ -21,8 +21,10 @@ from edgekit.errors import InputError, MissingExtraError
 from edgekit.exporters import parity as gates
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
 from edgekit.exporters.embed import embed_onnx, embed_tflite
-from edgekit.exporters.graphs import calibrate, convert, float_graphs
+from edgekit.exporters.graphs import calibrate, convert, float_graphs, quantizable
+from edgekit.exporters.mixed import Mixed, mend
 from edgekit.exporters.runnable import check_runnable
+from edgekit.exporters.sensitivity import Trial
 from edgekit.exporters.targets import Target, get_target
 from edgekit.runtimes.open import installed_runtimes, open_runtime
 
@@ -43,6 +45,7 @@ class Export:
         calibration: sha256 over the calibration sample, None where no file needs one.
         ranges: of every tensor of the float graphs, None where no file needs them.
         reference: (n, classes) float32 logits of the PyTorch module on the parity features.
+        mixed: what was done for each int8 file where a limit was set.
     """
 
     files: tuple[tuple[Artifact, bytes], ...]
@@ -50,21 +53,12 @@ class Export:
     calibration: str | None
     ranges: Ranges | None
     reference: np.ndarray
+    mixed: tuple[Mixed, ...] = ()
 
     @property
     def artifacts(self) -> tuple[Artifact, ...]:
         """The manifest's entries alone."""
         return tuple(artifact for artifact, _ in self.files)
-
-
-@dataclass(frozen=True)
-class _Check:
-    """What parity is measured on."""
-
-    features: np.ndarray
-    labels: np.ndarray | None
-    reference: np.ndarray
-    accuracy: float | None
 
 
 def artifact_file(format: Format, precision: Precision) -> str:  # noqa: A002
@@ -83,6 +77,7 @@ def export(
     recipe: Recipe | None = None,
     ranges: Ranges | None = None,
     layout: str = "",
+    limit: float | None = None,
     gate: bool = True,
     progress: Progress | None = None,
 ) -> Export:
@@ -101,6 +96,8 @@ def export(
         recipe: granularity, observer, sample count and seed for the manifest; its precision is set an artifact.
         ranges: of an earlier export of this module, in place of those that the calibration sample would give.
         layout: letters of the input's dimensions, batch first, e.g. "NRF".
+        limit: points of accuracy that int8 may lose (of agreement, without labels); a file that loses more is mended by keeping
+            layers in float. None: the usual gate, and no mending.
         gate: False measures and records, but refuses nothing.
         progress: called with a short line before each step.
 
@@ -123,22 +120,30 @@ def export(
     found = calibrate(graphs, samples, plan, profile, ranges)
     if found is not None:
         plan = replace(plan, observer=found.observer, symmetric=found.symmetric, samples=found.samples)
-    files = []
+    bound = None if limit is None else gates.int8_gate(limit, parity_labels is not None)
+    files, mixed = [], []
     for format_, precision in profile.artifacts:
-        tell(f"making {artifact_file(format_, precision)}")
-        converted = convert(format_, graphs[format_], replace(plan, precision=precision), found, profile)
+        file, wanted = artifact_file(format_, precision), replace(plan, precision=precision)
+        tell(f"making {file}")
+        if bound is not None and precision == "int8" and found is not None:
+            trial = Trial(format_, quantizable(format_, graphs[format_]), wanted, found, profile, checked)
+            float32 = convert(format_, graphs[format_], replace(plan, precision="fp32"), None, profile).model
+            mixed.append(mend(trial, bound, file, float32, tell))
+            converted, wanted = mixed[-1].converted, replace(wanted, float_layers=mixed[-1].layers)
+        else:
+            converted = convert(format_, graphs[format_], wanted, found, profile)
         model = _embed(converted.model, format_, card_text)
         check_runnable(model, format_, profile)
-        artifact = _describe(
-            format_, replace(plan, precision=precision), converted, model, features.shape[1:], layout, reference.shape[1]
-        )
+        artifact = _describe(format_, wanted, converted, model, features.shape[1:], layout, reference.shape[1])
         tell(f"checking {artifact.file}")
         measured = _measure(model, format_, checked)
         if gate:
+            asked = bound if bound is not None and precision == "int8" else gates.GATES[precision]
             for parity in measured:
-                gates.check(parity, gates.GATES[precision], artifact.file, checked.accuracy)
+                gates.check(parity, asked, artifact.file, checked.accuracy)
         files.append((replace(artifact, parity=measured), model))
-    return Export(tuple(files), _tool_versions(), None if found is None else found.calibration, found, reference)
+    digest = None if found is None else found.calibration
+    return Export(tuple(files), _tool_versions(), digest, found, reference, tuple(mixed))
 
 
 def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -> np.ndarray:
@@ -201,7 +206,7 @@ def _spec(name: str, shape: tuple[int, ...], layout: str, affine: Affine | None)
     return TensorSpec(name, "float32" if affine is None else affine.dtype, shape, layout, affine)
 
 
-def _measure(model: bytes, format_: Format, checked: _Check) -> tuple[Parity, ...]:
+def _measure(model: bytes, format_: Format, checked: gates.Checked) -> tuple[Parity, ...]:
     names = installed_runtimes(format_)
     if not names:
         raise MissingExtraError(f"A runtime for {format_}", "onnx" if format_ == "onnx" else "litert")
@@ -212,13 +217,13 @@ def _measure(model: bytes, format_: Format, checked: _Check) -> tuple[Parity, ..
     return tuple(measured)
 
 
-def _checked(features: np.ndarray, labels: np.ndarray | None, reference: np.ndarray) -> _Check:
+def _checked(features: np.ndarray, labels: np.ndarray | None, reference: np.ndarray) -> gates.Checked:
     if labels is None:
-        return _Check(features, None, reference, None)
+        return gates.Checked(features, None, reference)
     labels = np.asarray(labels)
     if labels.shape != (len(features),):
         raise InputError(f"Expected {len(features)} parity labels, got shape {labels.shape}. Pass one class index an image.")
-    return _Check(features, labels, reference, float((reference.argmax(axis=1) == labels).mean()))
+    return gates.Checked(features, labels, reference)
 
 
 def _tool_versions() -> dict[str, str]:

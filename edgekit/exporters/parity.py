@@ -12,7 +12,7 @@ from edgekit.core.recipe import Precision
 from edgekit.errors import GateError, InputError
 from edgekit.runtimes.base import Runtime
 
-__all__ = ["GATES", "Gate", "check", "measure"]
+__all__ = ["GATES", "Checked", "Gate", "check", "int8_gate", "measure"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Gate:
     accuracy_images: int = 2
 
 
-_INT8 = Gate(agreement=0.97, accuracy_loss=0.01)
+_INT8_AGREEMENT = 0.97
+_INT8 = Gate(agreement=_INT8_AGREEMENT, accuracy_loss=0.01)
 
 #: precision -> its gate.
 GATES: dict[Precision, Gate] = {
@@ -41,6 +42,49 @@ GATES: dict[Precision, Gate] = {
     "int8-dynamic": _INT8,
     "int8": _INT8,
 }
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What parity is measured on.
+
+    Attributes:
+        features: (n, ...) float32.
+        labels: (n,) classes, None where there are none.
+        reference: (n, classes) float32 logits of the PyTorch module.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray | None
+    reference: np.ndarray
+
+    @property
+    def accuracy(self) -> float | None:
+        """Of the PyTorch module, None without labels."""
+        return None if self.labels is None else float((self.reference.argmax(axis=1) == self.labels).mean())
+
+    def first(self, images: int) -> Checked:
+        """The first so many of them."""
+        labels = None if self.labels is None else self.labels[:images]
+        return Checked(self.features[:images], labels, self.reference[:images])
+
+
+def int8_gate(points: float, labelled: bool) -> Gate:
+    """The gate of int8 where the user says what it may lose.
+
+    Args:
+        points: of accuracy against PyTorch on the parity sample, above 0 to 100; without labels, of agreement.
+        labelled: whether labels are at hand. Agreement is asked for then, too, as by default, or less where more may be lost.
+
+    Raises:
+        InputError: on another number of points.
+    """
+    if not 0 < points <= 100:
+        raise InputError(f"Expected a gate above 0 and up to 100 points, got {points:g}.")
+    share = points / 100
+    if not labelled:
+        return Gate(agreement=1 - share)
+    return Gate(agreement=min(_INT8_AGREEMENT, 1 - share), accuracy_loss=share, accuracy_images=0)
 
 
 def measure(runtime: Runtime, features: np.ndarray, reference: np.ndarray, labels: np.ndarray | None = None) -> Parity:

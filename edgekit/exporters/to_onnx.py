@@ -30,6 +30,8 @@ from edgekit.core.spec import Affine
 from edgekit.errors import ModelError
 from edgekit.exporters import tensorrt
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
+from edgekit.exporters.layers import operators_of
+from edgekit.exporters.passes.onnx_float_edges import onnx_float_edges
 from edgekit.exporters.passes.onnx_integer_edges import onnx_integer_edges
 from edgekit.exporters.passes.onnx_integer_moves import onnx_integer_moves
 from edgekit.exporters.passes.onnx_strip import onnx_strip
@@ -101,7 +103,7 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges
 
     Args:
         model: as `to_onnx` or `prepare_onnx` gave it.
-        recipe: its granularity decides the weights' scales, its observer the activations' ranges.
+        recipe: its granularity decides the weights' scales, its observer the activations' ranges, and some layers may stay float.
         calibration: (n, ...) float32 features to observe, or the ranges that `OnnxTap(prepare_onnx(model))` was observed to have.
         target: decides the IR version and the scheme; by TensorRT's, the file's input and output stay float32.
 
@@ -112,11 +114,14 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges
     prepared = prepare_onnx(model)
     ranges = calibration if isinstance(calibration, Ranges) else _observe(prepared, recipe, calibration, target)
     found = ranges.of("onnx", hashlib.sha256(prepared).hexdigest())
-    quantized = _refusing(lambda folder: _quantize(prepared, folder, recipe, found, target))
+    left_out = operators_of("onnx", prepared, recipe.float_layers)
+    quantized = _refusing(lambda folder: _quantize(prepared, folder, recipe, found, target, left_out))
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
     if target.scheme == "tensorrt":
         # Float edges: TensorRT quantizes inside the network, and wants each DequantizeLinear behind a QuantizeLinear.
         return Converted(_serialize(quantized, target))
+    if recipe.float_layers:
+        onnx_float_edges(quantized, *(_affine(found[name], recipe) for name in (INPUT_NAME, OUTPUT_NAME)))
     quantized, entry, leaving = onnx_integer_edges(onnx_integer_moves(quantized))
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
     affines = {INPUT_NAME: entry, OUTPUT_NAME: leaving}
@@ -168,7 +173,9 @@ def _prepare(model: bytes, folder: Path) -> Any:
     return onnx.load(prepared)
 
 
-def _quantize(prepared: bytes, folder: Path, recipe: Recipe, ranges: Mapping[str, Range], target: Target) -> Any:
+def _quantize(
+    prepared: bytes, folder: Path, recipe: Recipe, ranges: Mapping[str, Range], target: Target, left_out: tuple[str, ...]
+) -> Any:
     from onnxruntime import quantization
 
     onnx, by_tensorrt = require("onnx", "export"), target.scheme == "tensorrt"
@@ -184,6 +191,7 @@ def _quantize(prepared: bytes, folder: Path, recipe: Recipe, ranges: Mapping[str
         per_channel=not isinstance(recipe.granularity, PerTensor),
         activation_type=quantization.QuantType.QInt8,
         weight_type=quantization.QuantType.QInt8,
+        nodes_to_exclude=list(left_out),
         calibrate_method=quantization.CalibrationMethod.MinMax,
         calibration_cache_path=cache,
         extra_options=tensorrt.quantizer_options() if by_tensorrt else {},
@@ -199,6 +207,14 @@ def _save_ranges(ranges: Mapping[str, Range], recipe: Recipe, path: Path) -> Non
     pairs = {name: (np.array(found.low[0], np.float32), np.array(found.high[0], np.float32)) for name, found in said.items()}
     method = calibrate.CalibrationMethod.MinMax
     calibrate.save_tensors_data(calibrate.TensorsData(method, pairs), path)
+
+
+def _affine(found: Range, recipe: Recipe) -> Affine:
+    """Scale and zero point of a tensor by its range, as the quantizer finds them."""
+    said = found.centred() if recipe.symmetric else found
+    low, high = min(said.low[0], 0.0), max(said.high[0], 0.0)
+    scale = max(high - low, 1e-9) / 255
+    return Affine(scale, round(-128 - low / scale), "int8")
 
 
 def _affines_to_text(affines: Mapping[str, Affine]) -> str:

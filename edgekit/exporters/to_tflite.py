@@ -8,6 +8,7 @@ nothing is printed.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from edgekit.core.recipe import PerTensor, Recipe
 from edgekit.core.spec import Affine
 from edgekit.errors import ModelError
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
+from edgekit.exporters.layers import operators_of
 from edgekit.exporters.passes.tflite_strip import tflite_strip
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.taps import TfliteTap
@@ -90,10 +92,11 @@ def quantize_tflite(model: bytes, recipe: Recipe, calibration: np.ndarray | Rang
     if recipe.precision == "fp32":
         return Converted(tflite_strip(model))
     ranges = _statistics(model, recipe, calibration) if recipe.precision == "int8" else None
+    left_out = operators_of("tflite", model, recipe.float_layers)
     with quiet():
         require("ai_edge_quantizer", "export", "ai-edge-quantizer")
         try:
-            quantized = bytes(_quantizer(model, recipe).quantize(ranges).quantized_model)
+            quantized = bytes(_quantizer(model, recipe, left_out).quantize(ranges).quantized_model)
         except (OSError, MemoryError):
             raise  # a full disk is no fault of the network
         # As above: ValueError, RuntimeError and KeyError all occur, by operator.
@@ -104,7 +107,7 @@ def quantize_tflite(model: bytes, recipe: Recipe, calibration: np.ndarray | Rang
     return Converted(stripped, *_edge_affines(stripped))
 
 
-def _quantizer(model: bytes, recipe: Recipe) -> Any:
+def _quantizer(model: bytes, recipe: Recipe, left_out: tuple[str, ...]) -> Any:
     from ai_edge_quantizer import qtyping, quantizer
 
     kinds, granularities = qtyping.TFLOperationName, qtyping.QuantGranularity
@@ -117,6 +120,11 @@ def _quantizer(model: bytes, recipe: Recipe) -> Any:
                 job.update_quantization_recipe(scope, kinds(operator), algorithm_key="no_quantize")
         # tflite-runtime 2.14 has no int8 division.
         job.update_quantization_recipe(".*", kinds.DIV, algorithm_key="no_quantize")
+        for scope in left_out:
+            job.update_quantization_recipe(f"^{re.escape(scope)}$", kinds.ALL_SUPPORTED, algorithm_key="no_quantize")
+        # The edges of the file are int8 whatever lies behind them; a later rule wins.
+        for edge in (kinds.INPUT, kinds.OUTPUT):
+            job.add_static_config("^.*$", edge, activation_num_bits=8, weight_num_bits=8, weight_granularity=weights)
     elif recipe.precision == "int8-dynamic":
         job.add_dynamic_config(".*", kinds.ALL_SUPPORTED, num_bits=8, granularity=weights)
         job.add_dynamic_config(".*", kinds.FULLY_CONNECTED, num_bits=8, granularity=granularities.TENSORWISE)

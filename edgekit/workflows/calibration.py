@@ -38,7 +38,8 @@ class Steps:
     def tell(self, note: str) -> None:
         """The next step begins."""
         self._left -= 1
-        self.progress.advance(1, note)
+        # A mended file takes more steps than anybody foresaw.
+        self.progress.advance(1 if self._left >= 0 else 0, note)
 
     def resume(self) -> None:
         """Show the rest of the stage, after another one was shown."""

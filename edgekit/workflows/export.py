@@ -3,47 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from edgekit.calibration.ranges import RANGES_FILE, Ranges
-from edgekit.calibration.representative import stratified_sample
 from edgekit.core.bundle import write_bundle
 from edgekit.core.files import check_new, sha256_of
 from edgekit.core.manifest import FileEntry, Manifest, ModelCard
 from edgekit.core.recipe import Recipe
-from edgekit.errors import DataError
 from edgekit.exporters.build import Export, export
 from edgekit.exporters.targets import Target, get_target
-from edgekit.frontends.base import FrontEnd, image_size, standardised
-from edgekit.frontends.image import resize_area
-from edgekit.frontends.loading import load_image
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
-from edgekit.training.data import Example, scan
-from edgekit.training.features import plain_features
 from edgekit.training.progress import Progress
-from edgekit.workflows.calibration import Steps, calibration_stream
+from edgekit.workflows.calibration import Steps
 from edgekit.workflows.card import card_of_run
 from edgekit.workflows.fuse import fuse_export
+from edgekit.workflows.mixed import mixed_lines
+from edgekit.workflows.sources import open_source
 
-__all__ = ["PARITY_IMAGES", "export_run"]
+__all__ = ["MIXED", "PARITY_IMAGES", "export_run"]
 
-#: Real images on which every artifact is compared with PyTorch: enough to tell 97 % agreement from 95 %.
+#: Asks for int8 files that may keep layers in float; their precision is int8 all the same.
+MIXED = "mixed"
+
+#: Real images (or windows) on which every artifact is compared with PyTorch: enough to tell 97 % agreement from 95 %.
 PARITY_IMAGES = 512
 
-_GOLDEN_IMAGES = 4
-
-
-@dataclass(frozen=True)
-class _Sample:
-    """Standardised features (n, ...) float32 and classes (n,) of some images."""
-
-    examples: tuple[Example, ...]
-    features: np.ndarray
-    targets: np.ndarray
+_GOLDEN_INPUTS = 4
 
 
 def export_run(
@@ -57,6 +43,7 @@ def export_run(
     fuse: bool = False,
     note: Callable[[str], None] = lambda _text: None,
     ranges: Ranges | None = None,
+    limit: float | None = None,
 ) -> Manifest:
     """Convert, quantize, verify and write.
 
@@ -67,10 +54,12 @@ def export_run(
         target: a name of `edgekit.exporters.targets.TARGETS`.
         calibration: a data set to calibrate and compare on; by default the run's own training images.
         recipe: observer, sample count and seed of the calibration; its precision is that of each artifact.
-        precisions: only these of the target's; empty: all.
+        precisions: only these of the target's; empty: all. "mixed" is int8 with a limit of 1 point where none is given.
         fuse: put the front end into the files: uint8 image in, logits out.
         note: told in one line of what could not be made.
         ranges: of an earlier export of this run, in place of a calibration.
+        limit: points of accuracy that int8 may lose against PyTorch on the parity sample; where it loses more, layers are kept in
+            float until it does not. None: int8 throughout, by the usual gate.
 
     Returns:
         The manifest that was written.
@@ -82,17 +71,19 @@ def export_run(
         UserError: when `out` exists, the target gets no such precision, or the ranges are of another network.
     """
     check_new(out)
+    if MIXED in precisions:
+        precisions, limit = [*(p for p in precisions if p != MIXED), "int8"], 1.0 if limit is None else limit
     profile = get_target(target).only(precisions) if precisions else get_target(target)
     run = load_run(run_path)
     plan = recipe or Recipe("int8")
-    examples = _training_images(run, calibration)
-    # Another seed, so that the comparison does not see only the images that set the ranges.
-    compared = _draw(examples, run.frontend, PARITY_IMAGES, plan.seed + 1, progress, "parity sample")
+    source = open_source(run, calibration)
+    # Another seed, so that the comparison does not see only the samples that set the ranges.
+    compared = source.draw(PARITY_IMAGES, plan.seed + 1, progress, "parity sample")
     card = card_of_run(run)
     steps = Steps(progress, "export", 2 + 2 * len(profile.artifacts))
     exported = export(
         run.module,
-        calibration=calibration_stream(_choose(examples, plan.samples, plan.seed), run.frontend, steps),
+        calibration=source.calibration(plan.samples, plan.seed, steps),
         parity_features=compared.features,
         parity_labels=compared.targets,
         card_text=card.to_text(),
@@ -100,12 +91,15 @@ def export_run(
         recipe=plan,
         ranges=ranges,
         layout=card.input.layout,
+        limit=limit,
         progress=steps.tell,
     )
-    pictures = _pictures(compared.examples if fuse else compared.examples[:_GOLDEN_IMAGES], run.frontend)
+    for line in (line for done in exported.mixed for line in mixed_lines(done)):
+        note(line)
+    inputs = source.inputs(compared.positions if fuse else compared.positions[:_GOLDEN_INPUTS])
     if fuse:
-        card, exported = fuse_export(run, card, exported, pictures, compared.targets, profile, note)
-    golden = make_golden(card, pictures[:_GOLDEN_IMAGES], exported.files)
+        card, exported = fuse_export(run, card, exported, inputs, compared.targets, profile, note)
+    golden = make_golden(card, inputs[:_GOLDEN_INPUTS], exported.files)
     extra = {} if exported.ranges is None else {RANGES_FILE: exported.ranges.to_text().encode("utf-8")}
     others = {GOLDEN: golden, **extra}
     manifest = _manifest(run, card, profile, exported, others)
@@ -130,28 +124,3 @@ def _manifest(run: Run, card: ModelCard, target: Target, exported: Export, other
         tools=exported.tools,
         default=target.default,
     )
-
-
-def _training_images(run: Run, calibration: Path | None) -> tuple[Example, ...]:
-    """The training side of the calibration data, or of the run's own."""
-    root = calibration or Path(run.config.data.path)
-    if calibration is None and not root.is_dir():
-        raise DataError(f"Expected the run's training images at {root}, they are gone. Pass others: --calibration DATA")
-    data = scan(root)
-    if data.labels != run.config.labels:
-        raise DataError(f"Expected the run's classes {', '.join(run.config.labels)} in {root}, found {', '.join(data.labels)}.")
-    return data.train
-
-
-def _choose(examples: Sequence[Example], count: int, seed: int) -> tuple[Example, ...]:
-    return tuple(examples[i] for i in stratified_sample([example.label for example in examples], count, seed))
-
-
-def _draw(examples: Sequence[Example], frontend: FrontEnd, count: int, seed: int, progress: Progress, stage: str) -> _Sample:
-    chosen = _choose(examples, count, seed)
-    features, _ = plain_features(chosen, frontend, progress, stage)
-    return _Sample(chosen, standardised(frontend, features), np.array([example.label for example in chosen]))
-
-
-def _pictures(examples: Sequence[Example], frontend: FrontEnd) -> np.ndarray:
-    return np.stack([resize_area(load_image(frontend, example.path), image_size(frontend)) for example in examples])

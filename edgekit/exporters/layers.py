@@ -1,0 +1,121 @@
+"""The layers of a float graph, by the names that a user of the network knows, and the operators that each is made of.
+
+A layer is a module of the network (`blocks.0`, `Conv2d_blocks_0`), or a single operator outside of any (`Add_1`, `ADD_1`).
+Operators that only move values belong to the layer whose values they move: left in int8 behind a float layer they would round
+what was to stay exact.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from edgekit.core.optional import require
+from edgekit.core.recipe import Format
+from edgekit.errors import UnknownNameError
+from edgekit.exporters.base import OUTPUT_NAME
+
+__all__ = ["layers_of", "operators_of"]
+
+_ONNX_MOVES = frozenset(
+    ("Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
+)
+_TFLITE_MOVES = frozenset(
+    ("EXPAND_DIMS", "GATHER", "MAX_POOL_2D", "PAD", "PADV2", "RESHAPE", "SLICE", "SPLIT", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE")
+)
+
+#: How litert-torch names the tensor of a signature's output, in place of the module that makes it.
+_LAST = "serving_default_"
+
+#: Layer of the moves right behind the input.
+_ENTRY = "input"
+
+
+def layers_of(format_: Format, model: bytes) -> dict[str, tuple[str, ...]]:
+    """Layer -> the quantizer's names of its operators, in the order of the graph.
+
+    Args:
+        format_: of the graph.
+        model: as `graphs.quantizable` gave it.
+    """
+    return _grouped(_onnx_operators(model) if format_ == "onnx" else _tflite_operators(model))
+
+
+def operators_of(format_: Format, model: bytes, layers: Iterable[str]) -> tuple[str, ...]:
+    """The quantizer's names of all operators of some layers.
+
+    Raises:
+        UnknownNameError: on a layer that the graph does not have.
+    """
+    wanted = tuple(layers)
+    if not wanted:
+        return ()
+    known = layers_of(format_, model)
+    for layer in wanted:
+        if layer not in known:
+            raise UnknownNameError("layer", layer, known)
+    return tuple(operator for layer in wanted for operator in known[layer])
+
+
+#: The quantizer's name of an operator, its layer (None for a move), the tensors that it reads and makes.
+_Operator = tuple[str, str | None, tuple[Any, ...], tuple[Any, ...]]
+
+
+def _grouped(operators: Iterator[_Operator]) -> dict[str, tuple[str, ...]]:
+    makers: dict[Any, str] = {}
+    layers: dict[str, list[str]] = {}
+    for name, own, reads, makes in operators:
+        layer = own or next((makers[tensor] for tensor in reads if tensor in makers), _ENTRY)
+        makers.update(dict.fromkeys(makes, layer))
+        layers.setdefault(layer, []).append(name)
+    return {layer: tuple(names) for layer, names in layers.items()}
+
+
+def _onnx_operators(model: bytes) -> Iterator[_Operator]:
+    for node in require("onnx", "export").load_from_string(model).graph.node:
+        layer = None if node.op_type in _ONNX_MOVES else _onnx_layer(node.name)
+        yield node.name, layer, tuple(node.input), tuple(node.output)
+
+
+def _onnx_layer(name: str) -> str:
+    """blocks.0 of /blocks.0/Conv and of /blocks.0/MatMul/MatMulAddFusion; Add_1 of /Add_1."""
+    parts = re.sub(r"/\w*Fusion\w*$", "", name).strip("/").split("/")
+    return "/".join(parts[:-1]) or parts[-1]
+
+
+def _tflite_operators(model: bytes) -> Iterator[_Operator]:
+    schema = require("ai_edge_litert.schema_py_generated", "export")
+    tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
+    kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    graph, counts = tree.subgraphs[0], dict[str, int]()
+    for operator in graph.operators:
+        kind = kinds[tree.operatorCodes[operator.opcodeIndex].builtinCode]
+        names = [graph.tensors[index].name.decode("utf-8") for index in operator.outputs]
+        layer = None
+        if kind not in _TFLITE_MOVES:
+            layer = _tflite_layer(names[0], weighted="CONV" in kind or kind == "FULLY_CONNECTED")
+            if layer is None:
+                counts[kind] = counts.get(kind, 0) + 1
+                layer = f"{kind}_{counts[kind]}"
+        # As ai-edge-quantizer spells an operator's scope.
+        yield "".join(f"{name};" for name in names), layer, tuple(operator.inputs), tuple(operator.outputs)
+
+
+def _tflite_layer(name: str, weighted: bool) -> str | None:
+    """Conv2d_blocks_0 of ..._Named/torch.nn.modules.conv.Conv2d_blocks_0;3; None outside of any module.
+
+    A fused operator carries several modules' names: the first with weights is meant where the operator has some, else the first.
+    The last operator carries none, and its layer is called as the output.
+    """
+    modules = []
+    for part in name.split(";"):
+        path = [step.rsplit(".", 1)[-1] for step in part.split("/")[1:]]
+        if part.startswith(_LAST):
+            return OUTPUT_NAME
+        if path:
+            modules.append("/".join(path))
+    if not modules:
+        return None
+    with_weights = [module for module in modules if re.search("Conv|Linear", module)]
+    return with_weights[0] if weighted and with_weights else modules[0]
