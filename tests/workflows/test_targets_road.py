@@ -43,10 +43,8 @@ def test_a_pi_gets_two_tflite_files_and_opens_the_one_that_suits_its_core(pi4):
 
 def test_where_the_default_is_missing_the_smallest_is_opened(pi4, tmp_path):
     bundle = Bundle.open(pi4)
-    integer = bundle.artifacts("int8")
-    golden = bundle.manifest.golden.file
-    files = {name: bundle.read(name) for name in (integer[0].file, golden)}
-    write_bundle(tmp_path / "int8.bundle", replace(bundle.manifest, artifacts=integer), files)
+    manifest = replace(bundle.manifest, artifacts=bundle.artifacts("int8"))
+    write_bundle(tmp_path / "int8.bundle", manifest, {name: bundle.read(name) for name in manifest.digests})
     with open_pipeline(tmp_path / "int8.bundle") as pipeline:
         assert pipeline.runtime.inputs[0].dtype == "int8"
 
