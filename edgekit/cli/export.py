@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from edgekit.cli.common import Json, boundary, log, print_json, print_table, progress_bar
 from edgekit.core.manifest import Manifest
 from edgekit.core.strict import to_json
+from edgekit.errors import UserError
 
 __all__ = ["export", "show_artifacts"]
 
 
 @boundary
 def export(
-    run: Annotated[Path, typer.Argument(help="A run folder that `edgekit train` wrote.")],
     out: Annotated[Path, typer.Option(help="The bundle to write: a new folder, or a new .zip.")],
+    run: Annotated[Path | None, typer.Argument(help="A run folder that `edgekit train` wrote; none with --module.")] = None,
+    module: Annotated[str | None, typer.Option(help="Any trained nn.Module in place of a run: package.module:factory.")] = None,
+    data: Annotated[Path | None, typer.Option(help="With --module: labelled images; their classes are its labels.")] = None,
+    frontend: Annotated[str, typer.Option(help="With --module: its front end by name; see: edgekit frontends")] = "pixels",
+    frontend_config: Annotated[str, typer.Option(help="With --module: the front end's config as JSON.")] = "{}",
     target: Annotated[str, typer.Option(help="Board to export for; see: edgekit targets")] = "generic",
     calibration: Annotated[
         Path | None, typer.Option(help="Labelled images to calibrate and compare on. Default: the run's own training images.")
@@ -50,16 +55,19 @@ def export(
     Example: edgekit export runs/fire --out fire.bundle --target pi4
     """
     from edgekit.calibration.ranges import Ranges
+    from edgekit.cli.pack import json_config
     from edgekit.core.recipe import Recipe
     from edgekit.exporters.targets import get_target
     from edgekit.workflows.export import export_run
 
     notes: list[str] = []
+    config = json_config("--frontend-config", frontend_config)
+    subject = _subject(run, module, data, frontend, config, out)
     with progress_bar() as progress:
         recipe = Recipe("int8", observer=observer, samples=samples, seed=seed)
         known = None if ranges is None else Ranges.load(ranges)
         manifest = export_run(
-            run, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append, known, gate
+            subject, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append, known, gate
         )
     profile = get_target(target)
     commands = profile.commands_for(out.name, {artifact.file for artifact in manifest.artifacts})
@@ -74,6 +82,23 @@ def export(
     show_artifacts(out, manifest)
     for line in commands:
         typer.echo(f"then, on the board: {line}")
+
+
+def _subject(run: Path | None, module: str | None, data: Path | None, frontend: str, config: dict[str, Any], out: Path) -> Any:
+    """What is exported: a run folder, or an opened run around somebody's module."""
+    if (run is None) == (module is None):
+        raise UserError("Expected a run folder, or --module package.module:factory; one of them.")
+    if module is None:
+        if data is not None:
+            raise UserError("Expected --data with --module alone: a run knows its data. Use --calibration for other images.")
+        return run
+    if data is None:
+        raise UserError("Expected --data DATA with --module: labelled images, to calibrate and compare on.")
+    from edgekit.frontends.base import create_frontend
+    from edgekit.workflows.module import module_run
+
+    name = out.name.removesuffix(".zip").removesuffix(".bundle")
+    return module_run(module, data, create_frontend(frontend, config), name)
 
 
 def show_artifacts(out: Path, manifest: Manifest) -> None:

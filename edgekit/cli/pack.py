@@ -15,7 +15,7 @@ from edgekit.errors import UserError
 from edgekit.frontends.base import create_frontend
 from edgekit.packing import pack as pack_file
 
-__all__ = ["pack"]
+__all__ = ["json_config", "pack"]
 
 
 @boundary
@@ -36,7 +36,9 @@ def pack(
     """
     check_new(out)
     names = tuple(label.strip() for label in labels.split(",") if label.strip())
-    manifest = pack_file(file, out, name, names, create_frontend(frontend, _config(frontend_config)), output)
+    manifest = pack_file(
+        file, out, name, names, create_frontend(frontend, json_config("--frontend-config", frontend_config)), output
+    )
     artifact = manifest.artifacts[0]
     if json:
         print_json({"bundle": str(out), "artifacts": [to_json(artifact)]})
@@ -44,11 +46,16 @@ def pack(
         typer.echo(f"{out}: {artifact.file} ({artifact.bytes:,} bytes), {len(manifest.labels)} labels, {manifest.output.kind}")
 
 
-def _config(text: str) -> dict[str, Any]:
+def json_config(option: str, text: str) -> dict[str, Any]:
+    """The JSON object that an option holds.
+
+    Raises:
+        UserError: on anything else.
+    """
     try:
         config = json_module.loads(text)
     except ValueError as error:
-        raise UserError(f"Expected JSON in --frontend-config: {error}.") from error
+        raise UserError(f"Expected JSON in {option}: {error}.") from error
     if not isinstance(config, dict):
-        raise UserError(f"Expected a JSON object in --frontend-config, got {text!r:.60}.")
+        raise UserError(f"Expected a JSON object in {option}, got {text!r:.60}.")
     return config

@@ -16,9 +16,9 @@ from edgekit.core.spec import TensorSpec
 from edgekit.errors import MissingExtraError, UserError
 from edgekit.frontends.base import create_frontend
 from edgekit.inspection import inspect_file
-from edgekit.models.checkpoint import is_run, load_run
+from edgekit.models.checkpoint import WEIGHTS, is_run, load_run
 from edgekit.packing import precision_of
-from edgekit.pipeline import Pipeline, open_artifact, open_pipeline, probabilities_of
+from edgekit.pipeline import Pipeline, choose_artifact, open_artifact, open_pipeline, probabilities_of
 from edgekit.runtimes.base import RUNTIME_FORMATS
 from edgekit.runtimes.module import TorchEngine
 from edgekit.runtimes.open import installed_runtimes
@@ -27,26 +27,97 @@ from edgekit.training.data import Example, images_of
 from edgekit.training.features import plain_features
 from edgekit.training.metrics import compute_metrics, result_row
 from edgekit.training.progress import Progress
+from edgekit.training.reliability import reliability
 from edgekit.training.windows import labelled_windows
 from edgekit.workflows.card import card_of_run
 
-__all__ = ["Candidate", "evaluate", "labelled_features", "scores_of"]
+__all__ = ["Candidate", "Evaluation", "LabelledData", "Outcome", "evaluate", "labelled_data", "scores_of"]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One artifact on one runtime, opened."""
+    """One artifact on one runtime, opened.
+
+    Attributes:
+        artifact: file name, or the run's folder.
+        format: "onnx" or "tflite", None for a run.
+        precision: of the artifact.
+        pipeline: to be closed.
+        bytes: of the file; of a run, its weights.
+        sha256: of the same.
+    """
 
     artifact: str
     format: str | None
     precision: str
     pipeline: Pipeline
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one candidate said.
+
+    Attributes:
+        row: an element of "results" of `edgekit evaluate --json`.
+        scores: (N, C) float32 as they came.
+        probabilities: (N, C) float32, None where the model gives raw scores.
+    """
+
+    row: dict[str, Any]
+    scores: np.ndarray
+    probabilities: np.ndarray | None
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """(N, C): what to rank the classes by."""
+        return self.scores if self.probabilities is None else self.probabilities
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """Inputs with their classes.
+
+    Attributes:
+        inputs: N image files, or (N, ...) float32 windows.
+        features: (N, ...) float32, raw.
+        targets: (N,) class indices.
+    """
+
+    inputs: Sequence[Path] | np.ndarray
+    features: np.ndarray
+    targets: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every candidate on the same inputs.
+
+    Attributes:
+        name: of the run, the bundle or the file.
+        card: labels, front end, output kind.
+        data: what was evaluated on.
+        outcomes: one a candidate, one at least.
+        deployed: the index of the one that `edgekit.open` would open.
+    """
+
+    name: str
+    card: ModelCard
+    data: LabelledData
+    outcomes: tuple[Outcome, ...]
+    deployed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `edgekit evaluate --json`."""
+        rows = [outcome.row for outcome in self.outcomes]
+        return {"source": self.name, "n": len(self.data.targets), "labels": list(self.card.labels), "results": rows}
 
 
 def evaluate(
     source: Path, data: Path, progress: Progress, runtime: str | None = None, precision: str | None = None, threads: int = 1
-) -> dict[str, Any]:
-    """The document of `edgekit evaluate --json`.
+) -> Evaluation:
+    """Every artifact on every runtime, on labelled inputs.
 
     Args:
         source: a run folder, a bundle, or one exported model file.
@@ -62,37 +133,49 @@ def evaluate(
         DataError: on a folder that cannot be evaluated on.
     """
     card = _card(source)
-    features, targets = labelled_features(card, data, progress)
-    results = []
+    labelled = labelled_data(card, data, progress)
+    outcomes = []
     for candidate in candidates(source, runtime, precision, threads):
         with candidate.pipeline as pipeline:
-            scores = scores_of(pipeline, features, progress, f"{candidate.artifact} on {pipeline.runtime.name}")
-            probabilities = probabilities_of(scores, card.output)
-            metrics = compute_metrics(targets, scores if probabilities is None else probabilities)
-            row = result_row(
-                metrics,
-                artifact=candidate.artifact,
-                kind=candidate.format,
-                precision=candidate.precision,
-                runtime=pipeline.runtime.name,
-            )
-            results.append(row)
-    if not results:
+            scores = scores_of(pipeline, labelled.features, progress, f"{candidate.artifact} on {pipeline.runtime.name}")
+            outcomes.append(_outcome(candidate, card, scores, labelled.targets))
+    if not outcomes:
         raise MissingExtraError("A runtime for the artifacts", "litert,onnx")
-    return {"n": len(targets), "labels": list(card.labels), "results": results}
+    deployed = _deployed(source, runtime, precision, [outcome.row for outcome in outcomes])
+    return Evaluation(source.resolve().name, card, labelled, tuple(outcomes), deployed)
 
 
-def labelled_features(card: ModelCard, data: Path, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    """Raw features (N, ...) float32 and class indices (N,): of a folder of labelled images, through the feature cache, or of
-    labelled windows of samples.
-    """
+def _outcome(candidate: Candidate, card: ModelCard, scores: np.ndarray, targets: np.ndarray) -> Outcome:
+    probabilities = probabilities_of(scores, card.output)
+    row = result_row(
+        compute_metrics(targets, scores if probabilities is None else probabilities),
+        artifact=candidate.artifact,
+        kind=candidate.format,
+        precision=candidate.precision,
+        runtime=candidate.pipeline.runtime.name,
+    )
+    row["ece"] = None if probabilities is None else reliability(targets, probabilities).ece
+    row |= {"bytes": candidate.bytes, "sha256": candidate.sha256}
+    return Outcome(row, scores, probabilities)
+
+
+def _deployed(source: Path, runtime: str | None, precision: str | None, rows: Sequence[dict[str, Any]]) -> int:
+    if not is_bundle(source):
+        return 0
+    artifact, name = choose_artifact(Bundle.open(source), runtime, precision)
+    return next(i for i, row in enumerate(rows) if (row["artifact"], row["runtime"]) == (artifact.file, name))
+
+
+def labelled_data(card: ModelCard, data: Path, progress: Progress) -> LabelledData:
+    """Labelled inputs and their raw features: of a folder of images, through the feature cache, or of windows of samples."""
     frontend = create_frontend(card.frontend.name, card.frontend.config)
     if frontend.size is None:
-        return labelled_windows(frontend, card.labels, data)
+        windows, targets = labelled_windows(frontend, card.labels, data)
+        return LabelledData(windows, windows, targets)
     found = images_of(data, card.labels)
     examples = [Example(path, label, sha256_of(path.read_bytes())) for path, label in found]
     features, _ = plain_features(examples, frontend, progress)
-    return features, np.array([example.label for example in examples])
+    return LabelledData([path for path, _ in found], features, np.array([example.label for example in examples]))
 
 
 def scores_of(pipeline: Pipeline, features: np.ndarray, progress: Progress, stage: str) -> np.ndarray:
@@ -110,7 +193,8 @@ def candidates(source: Path, runtime: str | None, precision: str | None, threads
     if is_run(source):
         if runtime not in (None, "torch") or precision not in (None, "fp32"):
             raise UserError(f"Expected a bundle for {runtime or precision}, {source} is a run: torch in fp32. Export it first.")
-        yield Candidate(source.name, None, "fp32", run_pipeline(source))
+        weights = (source / WEIGHTS).read_bytes()
+        yield Candidate(source.name, None, "fp32", run_pipeline(source), len(weights), sha256_of(weights))
         return
     if runtime == "torch":
         raise UserError(f"Expected a run folder for torch, {source} is none. Pass the run, or another runtime.")
@@ -121,7 +205,8 @@ def candidates(source: Path, runtime: str | None, precision: str | None, threads
     format_ = RUNTIME_FORMATS[runtime] if runtime else None
     for artifact in bundle.artifacts(precision, format_):
         for name in _runtimes(artifact.format, runtime):
-            yield Candidate(artifact.file, artifact.format, artifact.precision, open_artifact(bundle, artifact, name, threads))
+            opened = open_artifact(bundle, artifact, name, threads)
+            yield Candidate(artifact.file, artifact.format, artifact.precision, opened, artifact.bytes, artifact.sha256)
 
 
 def run_pipeline(run_path: Path) -> Pipeline:
@@ -137,8 +222,9 @@ def _file_candidates(source: Path, runtime: str | None, wanted: str | None, thre
     with open_pipeline(source, runtime, wanted) as first:
         format_ = RUNTIME_FORMATS[first.runtime.name]
         precision = precision_of(inspect_file(source), first.runtime.inputs[0])
+    model = source.read_bytes()
     for name in _runtimes(format_, runtime):
-        yield Candidate(source.name, format_, precision, open_pipeline(source, name, None, threads))
+        yield Candidate(source.name, format_, precision, open_pipeline(source, name, None, threads), len(model), sha256_of(model))
 
 
 def _runtimes(format_: str, wanted: str | None) -> Sequence[str]:

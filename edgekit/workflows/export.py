@@ -33,7 +33,7 @@ _GOLDEN_INPUTS = 4
 
 
 def export_run(
-    run_path: Path,
+    subject: Path | Run,
     out: Path,
     progress: Progress,
     target: str = "generic",
@@ -48,7 +48,7 @@ def export_run(
     """Convert, quantize, verify and write.
 
     Args:
-        run_path: a finished run folder.
+        subject: a finished run folder, or an opened run.
         out: the bundle to write, new: a folder, or an archive where the name ends in .zip.
         progress: told of every step.
         target: a name of `edgekit.exporters.targets.TARGETS`.
@@ -67,14 +67,14 @@ def export_run(
     Raises:
         GateError: when an artifact misses its gate; nothing is written.
         DataError: when the images are gone or of other classes.
-        ModelError: when `run_path` is no finished run.
+        ModelError: when `subject` is no finished run.
         UserError: when `out` exists, the target gets no such precision, or the ranges are of another network.
     """
     check_new(out)
     if MIXED in precisions:
         precisions, limit = [*(p for p in precisions if p != MIXED), "int8"], 1.0 if limit is None else limit
     profile = get_target(target).only(precisions) if precisions else get_target(target)
-    run = load_run(run_path)
+    run = subject if isinstance(subject, Run) else load_run(subject)
     plan = recipe or Recipe("int8")
     source = open_source(run, calibration)
     # Another seed, so that the comparison does not see only the samples that set the ranges.

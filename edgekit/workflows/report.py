@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from edgekit.bench.report import HEADER, table
 from edgekit.core.manifest import Manifest, Parity
-from edgekit.core.optional import require
+from edgekit.workflows.page import confusion_figure, inline, new_figure, render
 
 __all__ = ["html_report"]
 
-_INK, _TRAIN, _VALIDATION = "#1a1f24", "#8a96a3", "#0b6bcb"
+_TRAIN, _VALIDATION = "#8a96a3", "#0b6bcb"
 
 
 def html_report(
@@ -38,12 +36,10 @@ def html_report(
         evaluation: the document of `edgekit evaluate --json` for the bundle.
         bench: the document of `edgekit bench --json` for the bundle.
     """
-    jinja2 = require("jinja2", "train", "Jinja2")
-    template = files("edgekit.workflows").joinpath("report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     chosen = _deployed(evaluation["results"])
     epochs = _curves(run / "curves.csv")
-    page: str = environment.from_string(template).render(
+    return render(
+        "report.html.j2",
         title=title,
         lead=lead,
         tiles=[{"name": name, "value": value} for name, value in tiles],
@@ -54,13 +50,12 @@ def html_report(
         latency=table(bench["runs"]),
         machine=bench["device"]["cpu"] or bench["device"]["machine"],
         warnings=bench["warnings"],
-        curves=jinja2.utils.markupsafe.Markup(_plot_curves(epochs)),
+        curves=inline(_curves_figure(epochs)),
         curves_caption=f"Loss and accuracy over {len(epochs['epoch'])} epochs.",
-        confusion=jinja2.utils.markupsafe.Markup(_plot_confusion(chosen["confusion"], evaluation["labels"])),
+        confusion=inline(confusion_figure(chosen["confusion"], evaluation["labels"])),
         confusion_of=f"{chosen['artifact']} on {chosen['runtime']}",
         tools=sorted(manifest.tools.items()),
     )
-    return page
 
 
 def _deployed(results: list[dict[str, Any]]) -> dict[str, Any]:
@@ -96,8 +91,8 @@ def _curves(path: Path) -> dict[str, list[float]]:
     return {name: [float(row[name]) for row in rows if row[name]] for name in rows[0]}
 
 
-def _plot_curves(curves: dict[str, list[float]]) -> str:
-    figure = _figure(9.0, 3.2)
+def _curves_figure(curves: dict[str, list[float]]) -> Any:
+    figure = new_figure(9.0, 3.2)
     panels = figure.subplots(1, 2)
     for axes, word in zip(panels, ("loss", "accuracy"), strict=True):
         for name, values in curves.items():
@@ -108,37 +103,4 @@ def _plot_curves(curves: dict[str, list[float]]) -> str:
         axes.set_ylabel(word)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=9)
-    return _svg(figure)
-
-
-def _plot_confusion(confusion: list[list[int]], labels: list[str]) -> str:
-    side = min(9.0, 2.4 + 0.5 * len(labels))
-    figure = _figure(side, side)
-    axes = figure.subplots()
-    axes.imshow(confusion, cmap="Blues")
-    ticks = range(len(labels))
-    axes.set_xticks(ticks, labels, rotation=45 if max(map(len, labels)) > 3 else 0)
-    axes.set_yticks(ticks, labels)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    strongest = max(map(max, confusion))
-    for i, row in enumerate(confusion):
-        for j, count in enumerate(row):
-            if count:
-                axes.text(
-                    j, i, str(count), ha="center", va="center", color="white" if count > strongest / 2 else _INK, fontsize=9
-                )
-    return _svg(figure)
-
-
-def _figure(width: float, height: float) -> Any:
-    # Without pyplot there is no global figure and no display to look for.
-    figure = require("matplotlib.figure", "train", "matplotlib").Figure(figsize=(width, height), layout="constrained")
     return figure
-
-
-def _svg(figure: Any) -> str:
-    stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue()
-    return text[text.index("<svg") :]

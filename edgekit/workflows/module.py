@@ -1,0 +1,114 @@
+"""A network that edgekit did not train, as if it were a run: `edgekit export --module package:factory --data DATA`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgekit.core.manifest import FrontEndEntry
+from edgekit.errors import ModelError, UserError
+from edgekit.exporters.build import reference_logits
+from edgekit.frontends.base import FrontEnd
+from edgekit.models.checkpoint import DataEntry, Run, RunConfig
+from edgekit.training.data import scan
+from edgekit.training.windows import scan_windows
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["import_module", "module_run"]
+
+
+def module_run(spec: str, data: Path, frontend: FrontEnd, name: str) -> Run:
+    """Import a factory, call it, and describe what it gives.
+
+    Args:
+        spec: "package.module:factory"; the factory takes nothing and returns a trained nn.Module from one (n, ...) float32 tensor
+            of the front end's features to (n, classes) logits.
+        data: labelled images (or windows), whose classes, sorted by name, are the logits' labels.
+        frontend: what the network was trained behind.
+        name: of the bundle.
+
+    Raises:
+        UserError: when the factory cannot be imported or fails.
+        ModelError: when it gives no module, or one that does not fit the features or the classes.
+        DataError: on data that are no data set.
+    """
+    found = scan_windows(data) if frontend.size is None else scan(data)
+    module = import_module(spec)
+    shape = tuple(frontend.output.shape)
+    classes = _classes(module, shape, spec)
+    if classes != len(found.labels):
+        raise ModelError(f"Expected {len(found.labels)} logits for the classes of {data}, {spec} gives {classes}.")
+    config = RunConfig(
+        name=name,
+        model=spec,
+        labels=found.labels,
+        classes=classes,
+        input_shape=shape,
+        frontend=FrontEndEntry(frontend.name, frontend.config_to_json()),
+        data=DataEntry(str(data), found.digest),
+        split_seed=0,
+        training={},
+        epochs=0,
+        temperature=1.0,
+        weights="",
+        versions={},
+    )
+    return Run(Path(), module.eval(), config, frontend)
+
+
+def import_module(spec: str) -> nn.Module:
+    """What the factory gives.
+
+    Raises:
+        UserError: when it cannot be imported or fails.
+        ModelError: when it gives no nn.Module.
+    """
+    place, colon, attribute = spec.partition(":")
+    if not (place and colon and attribute):
+        raise UserError(f"Expected --module as package.module:factory, got {spec!r}.")
+    from torch import nn
+
+    with _from_here():
+        try:
+            factory: Any = getattr(importlib.import_module(place), attribute)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"Expected {attribute} in the Python module {place}: {error}. Is it on the path?") from error
+        try:
+            module = factory()
+        # Whatever the user's own code raises: it is told in one line, its traceback is theirs to look for.
+        except Exception as error:
+            raise UserError(f"Expected {spec} to return a module, it failed: {type(error).__name__}: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise ModelError(f"Expected {spec} to return a torch.nn.Module, got {type(module).__name__}.")
+    return module
+
+
+def _classes(module: nn.Module, shape: tuple[int, ...], spec: str) -> int:
+    try:
+        return int(reference_logits(module, np.zeros((2, *shape), np.float32)).shape[1])
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"Expected a network that takes (n, {', '.join(map(str, shape))}), {spec} refuses: {reason:.120}. "
+            "Set --frontend and --frontend-config to what it was trained on."
+        ) from error
+
+
+@contextmanager
+def _from_here() -> Iterator[None]:
+    """The working folder on the import path, as `python -m` has it."""
+    before = list(sys.path)
+    sys.path.insert(0, os.getcwd())
+    try:
+        yield
+    finally:
+        sys.path[:] = before
