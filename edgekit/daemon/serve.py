@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -36,16 +37,35 @@ __all__ = ["Daemon", "run"]
 
 _log = logging.getLogger("edgekit.daemon")
 
-#: Between the last word to clients and the end of idle connections: a request that is under way to us comes before it.
+#: From the end of the listeners to that of idle connections: what is under way comes before it, its answers say the last word.
 _LAST_WORDS_S = 0.3
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals to the daemon."""
+    """A server that leaves the signals to the daemon, and that ends without a connection reset.
+
+    uvicorn closes its listeners and its idle connections in one breath: those that the kernel holds for it already, and those
+    whose first request is under way, would be reset.
+    """
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        loop, waiting = asyncio.get_running_loop(), []
+        for listener in sockets or []:
+            waiting += _accept_all(listener)
+        for server in self.servers:
+            server.close()
+        for accepted in waiting:
+            with contextlib.suppress(OSError):
+                await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
+        await asyncio.sleep(_LAST_WORDS_S)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(config=self.config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]
 
 
 class Daemon:
@@ -75,12 +95,12 @@ class Daemon:
         self._notifier = Notifier(os.environ)
         self._stop = asyncio.Event()
         self._reloading: asyncio.Future[None] | None = None
-        app = build_app(self.service, bodies, state)
-        tcp = Door(app, Gate(settings.access, trusted=False), self.service)
+        self.app = build_app(self.service, bodies, state)
+        tcp = Door(self.app, Gate(settings.access, trusted=False), self.service)
         self._tcp = self._server(tcp, connections, settings.tls_cert, settings.tls_key)
         self._listeners = [(self._tcp, listen_tcp(settings.host, settings.port))]
         if settings.uds is not None:
-            unix = Door(app, Gate(settings.access, trusted=True), self.service)
+            unix = Door(self.app, Gate(settings.access, trusted=True), self.service)
             try:
                 self._listeners.append((self._server(unix, connections, None, None), listen_unix(settings.uds)))
             except UserError:
@@ -193,7 +213,6 @@ class Daemon:
         self.service.draining = True
         for task in beside:
             task.cancel()
-        await asyncio.sleep(_LAST_WORDS_S)
         for server, _ in self._listeners:
             server.should_exit = True
         await asyncio.gather(*servers)
@@ -250,3 +269,12 @@ def _given(settings: Settings) -> dict[str, Source]:
 
 def _discover(store: Store, taken: Collection[str]) -> dict[str, Source]:
     return {name: FromStore(store, name) for name in store.names() if name not in taken and name != RESERVED}
+
+
+def _accept_all(listener: socket.socket) -> list[socket.socket]:
+    """Connections that the kernel has accepted for a listener and nobody has taken yet."""
+    accepted = []
+    with contextlib.suppress(OSError):
+        while True:
+            accepted.append(listener.accept()[0])
+    return accepted
