@@ -290,7 +290,7 @@ class TestTraining:
     @pytest.mark.parametrize(
         ("step", "swallowed"),
         # A converter in C++ may swallow the exception; the last step before writing must not.
-        [("edgekit.exporters.build.to_tflite", True), ("edgekit.workflows.export.make_golden", False)],
+        [("edgekit.exporters.graphs.to_tflite", True), ("edgekit.workflows.export.make_golden", False)],
     )
     def test_an_interrupted_export_leaves_nothing(self, work, trained_run, signal_name, step, swallowed):
         module, _, function = step.rpartition(".")
