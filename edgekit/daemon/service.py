@@ -19,7 +19,7 @@ from edgekit.daemon.settings import Settings
 from edgekit.daemon.sources import Source
 from edgekit.daemon.statistics import ModelStatistics
 from edgekit.daemon.worker import Outcome, Worker
-from edgekit.errors import BundleError, EdgekitError, GateError, MissingExtraError, ModelError
+from edgekit.errors import BundleError, EdgekitError, GateError, MissingExtraError, ModelError, SignatureError
 
 __all__ = ["Service", "Slot"]
 
@@ -29,6 +29,7 @@ _log = logging.getLogger("edgekit.daemon")
 
 #: What a client may know of a refused bundle; the log has the rest.
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (SignatureError, "it is not signed by the key that is asked for"),
     (GateError, "its golden vectors come out differently on this board"),
     (MissingExtraError, "no runtime for it is installed"),
     (ModelError, "its model does not run here, or does not fit its front end"),

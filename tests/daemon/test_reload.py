@@ -219,6 +219,24 @@ def test_a_bundle_given_by_its_path_is_loaded_again_when_it_was_replaced(golden_
         assert "given as a path" in served.admin(ROLLBACK).error
 
 
+def test_with_a_public_key_only_what_its_private_half_signed_is_served(store, tmp_path):
+    pytest.importorskip("cryptography", reason="needs edgekit[sign]")
+    from edgekit.core.signature import new_key, public_path, sign
+
+    for name in ("ours", "theirs"):
+        new_key(tmp_path / name)
+    sign(store / "textures" / "1", tmp_path / "ours")
+    sign(store / "textures" / "2", tmp_path / "theirs")
+    settings = Settings(store=store, port=0, uds=tmp_path / "s", watch_s=60, signed_by=public_path(tmp_path / "ours"))
+    with running(settings) as served:
+        Store(store).switch("textures", "2")
+        assert "not signed by the key" in served.admin(LOAD).error
+        assert version(served) == "1"
+        sign(store / "textures" / "2", tmp_path / "ours")
+        assert served.admin(LOAD).status == 200
+        assert version(served) == "2"
+
+
 def test_a_bad_bundle_given_by_its_path_ends_the_start_with_its_own_error(golden_bundle, tmp_path):
     bundle = add_version(tmp_path, golden_bundle, "1")
     (bundle / "model.int8.tflite").write_bytes(b"")
