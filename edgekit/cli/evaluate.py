@@ -19,32 +19,42 @@ def evaluate(
     runtime: Annotated[str | None, typer.Option(help="Only litert, tflite-runtime, onnxruntime or torch.")] = None,
     precision: Annotated[str | None, typer.Option(help="Only fp32, fp16, int8-dynamic or int8.")] = None,
     threads: Threads = 1,
+    report: Annotated[Path | None, typer.Option(help="New HTML page: curves, calibration, classes, worst mistakes.")] = None,
     json: Json = False,
 ) -> None:
-    """Accuracy, macro F1, average precision, ROC AUC and confusion matrix, per artifact and runtime.
+    """Accuracy, macro F1, average precision, ROC AUC, calibration error and confusion matrix, per artifact and runtime.
 
-    Example: edgekit evaluate fire.bundle data/fire --json
+    Example: edgekit evaluate fire.bundle data/fire --report fire.html
     """
+    from edgekit.core.files import check_new, write_file
     from edgekit.core.recipe import PRECISIONS
     from edgekit.errors import UnknownNameError
     from edgekit.runtimes.base import RUNTIME_FORMATS
-    from edgekit.workflows.evaluate import evaluate as evaluate_source
+    from edgekit.workflows.evaluate import assess
+    from edgekit.workflows.evaluation_report import evaluation_report
 
     if runtime is not None and runtime not in (*RUNTIME_FORMATS, "torch"):
         raise UnknownNameError("runtime", runtime, [*RUNTIME_FORMATS, "torch"])
     if precision is not None and precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
     existing(source, "a run folder, a bundle or a model file")
+    if report is not None:
+        check_new(report)
     with progress_bar() as progress:
-        document = evaluate_source(source, data, progress, runtime, precision, threads)
+        evaluation = assess(source, data, progress, runtime, precision, threads)
+    if report is not None:
+        write_file(report, evaluation_report(evaluation, data.resolve().name).encode("utf-8"))
+    document = evaluation.to_json()
     if json:
         print_json(document)
         return
     show_results(document)
+    if report is not None:
+        typer.echo(f"report: {report}")
 
 
 def show_results(document: dict[str, Any]) -> None:
-    """The results as a table on stdout."""
+    """The document as a table on stdout."""
     typer.echo(f"{document['n']} images, labels {', '.join(document['labels'])}")
     rows = [
         [
@@ -54,10 +64,11 @@ def show_results(document: dict[str, Any]) -> None:
             f"{row['macro_f1']:.4f}",
             _optional(row["average_precision"]),
             _optional(row["roc_auc"]),
+            _optional(row["ece"]),
         ]
         for row in document["results"]
     ]
-    print_table(["artifact", "runtime", "accuracy", "macro F1", "AP", "ROC AUC"], rows)
+    print_table(["artifact", "runtime", "accuracy", "macro F1", "AP", "ROC AUC", "ECE"], rows)
 
 
 def _optional(value: float | None) -> str:

@@ -31,7 +31,7 @@ from edgekit.training.reliability import reliability
 from edgekit.training.windows import labelled_windows
 from edgekit.workflows.card import card_of_run
 
-__all__ = ["Candidate", "Evaluation", "LabelledData", "Outcome", "evaluate", "labelled_data", "scores_of"]
+__all__ = ["Candidate", "Evaluation", "LabelledData", "Outcome", "assess", "evaluate", "labelled_data", "scores_of"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,13 @@ class Evaluation:
 
 
 def evaluate(
+    source: Path, data: Path, progress: Progress, runtime: str | None = None, precision: str | None = None, threads: int = 1
+) -> dict[str, Any]:
+    """The document of `edgekit evaluate --json`; arguments and errors as of `assess`."""
+    return assess(source, data, progress, runtime, precision, threads).to_json()
+
+
+def assess(
     source: Path, data: Path, progress: Progress, runtime: str | None = None, precision: str | None = None, threads: int = 1
 ) -> Evaluation:
     """Every artifact on every runtime, on labelled inputs.

@@ -65,7 +65,7 @@ def quickstart(out: Path, progress: Progress, seed: int = 0) -> Quickstart:
         training = train(TrainConfig(data=data, out=run, seed=seed, **DIGITS_RECIPE), progress).to_json()
         manifest = export_run(run, bundle, progress)
         _verify(bundle)
-        evaluation = evaluate(bundle, data, progress).to_json()
+        evaluation = evaluate(bundle, data, progress)
         bench = _bench(bundle, data / "test", progress)
         int8 = min(row["accuracy"] for row in evaluation["results"] if row["format"] == "tflite" and row["precision"] == "int8")
         result = Quickstart(training, manifest, evaluation, bench, int8, logistic_regression_accuracy(data))

@@ -1,0 +1,70 @@
+"""What the HTML pages share: the template engine, figures as inline SVG, the confusion matrix. No external assets."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from edgekit.core.optional import require
+
+__all__ = ["INK", "confusion_figure", "inline", "new_figure", "render", "svg_of"]
+
+INK = "#1a1f24"
+
+#: Beyond so many classes the counts are set small.
+_ROOMY = 16
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of this room, filled in; everything but what `inline` gave is escaped.
+
+    Raises:
+        MissingExtraError: without Jinja2.
+    """
+    jinja2 = require("jinja2", "train", "Jinja2")
+    loader = jinja2.PackageLoader("edgekit", "workflows")
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    page: str = environment.get_template(template).render(**values)
+    return page
+
+
+def inline(figure: Any) -> Any:
+    """A figure as markup for a template."""
+    return require("jinja2", "train", "Jinja2").utils.markupsafe.Markup(svg_of(figure))
+
+
+def new_figure(width: float, height: float) -> Any:
+    """An empty figure of a size in inches. Without pyplot there is no global figure and no display to look for."""
+    return require("matplotlib.figure", "train", "matplotlib").Figure(figsize=(width, height), layout="constrained")
+
+
+def svg_of(figure: Any) -> str:
+    """The <svg> element; the same figure gives the same text."""
+    stream = io.StringIO()
+    with require("matplotlib", "train").rc_context({"svg.hashsalt": "edgekit"}):
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue()
+    return text[text.index("<svg") :]
+
+
+def confusion_figure(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Any:
+    """Counts over truth (rows) and prediction (columns)."""
+    side = min(9.0, 2.4 + 0.5 * len(labels))
+    figure = new_figure(side, side)
+    axes = figure.subplots()
+    axes.imshow(confusion, cmap="Blues")
+    roomy = len(labels) <= _ROOMY
+    size, turn = (9, 45) if roomy else (6, 90)
+    ticks = range(len(labels))
+    axes.set_xticks(ticks, labels, rotation=turn if max(map(len, labels)) > 3 else 0, fontsize=size)
+    axes.set_yticks(ticks, labels, fontsize=size)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    strongest = max(map(max, confusion))
+    for i, row in enumerate(confusion):
+        for j, count in enumerate(row):
+            if count:
+                colour = "white" if count > strongest / 2 else INK
+                axes.text(j, i, str(count), ha="center", va="center", color=colour, fontsize=size)
+    return figure
