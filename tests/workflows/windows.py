@@ -1,0 +1,38 @@
+"""A tiny model of sensor windows, as a bundle, and windows to go with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgekit.frontends import Samples
+from edgekit.packing import pack
+
+LABELS = ("sit", "walk")
+
+
+def write_window_bundle(folder: Path, shape: tuple[int, int] = (3, 8)) -> Path:
+    """folder/walk.bundle: probabilities from a fixed linear map of the window."""
+    from onnx import helper, numpy_helper
+
+    size, rng = shape[0] * shape[1], np.random.default_rng(0)
+    weights = numpy_helper.from_array(rng.normal(size=(size, len(LABELS))).astype(np.float32) / 4, "w")
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["y"]),
+    ]
+    edges = [helper.make_tensor_value_info("x", 1, [1, *shape]), helper.make_tensor_value_info("y", 1, [1, len(LABELS)])]
+    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    (folder / "walk.onnx").write_bytes(model.SerializeToString())
+    pack(folder / "walk.onnx", folder / "walk.bundle", "walk", LABELS, Samples(shape), "probabilities")
+    return folder / "walk.bundle"
+
+
+def write_windows(path: Path, count: int = 30, shape: tuple[int, int] = (3, 8)) -> Path:
+    """An .npz file of random windows of both classes."""
+    rng = np.random.default_rng(1)
+    np.savez(path, x=rng.normal(size=(count, *shape)), y=np.arange(count) % len(LABELS), labels=np.array(LABELS))
+    return path
