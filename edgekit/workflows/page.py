@@ -53,7 +53,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], labels: Sequence[str]) 
     side = min(9.0, 2.4 + 0.5 * len(labels))
     figure = new_figure(side, side)
     axes = figure.subplots()
-    axes.imshow(confusion, cmap="Blues")
+    axes.imshow(confusion, cmap="Blues", vmin=0)
     roomy = len(labels) <= _ROOMY
     size, turn = (9, 45) if roomy else (6, 90)
     ticks = range(len(labels))
