@@ -68,8 +68,9 @@ class Mask(nn.Module):
             x = block(self.pool(x))
             if level < _DEPTH - 1:
                 skips.append(self.skips[level](x))
-        for block, size in zip(self.up, reversed(self.sizes[:-1]), strict=True):
-            x = functional.interpolate(block(x), size=size, mode="nearest")
+        for block, (height, width) in zip(self.up, reversed(self.sizes[:-1]), strict=True):
+            # Doubled and cut where the size was odd: the same values as resizing by an odd ratio, which converters disagree on.
+            x = functional.interpolate(block(x), scale_factor=2.0, mode="nearest")[:, :, :height, :width]
             if skips:
                 x = x + skips.pop()
         mask: torch.Tensor = self.gate(x)
