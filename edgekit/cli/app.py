@@ -21,6 +21,7 @@ _COMMANDS = {
     "evaluate": "evaluate",
     "export": "export",
     "pack": "pack",
+    "compare": "compare",
     "inspect": "inspect",
     "predict": "predict",
     "bench": "bench",
