@@ -57,10 +57,11 @@ def main() -> None:
     parser.add_argument("pairs", nargs="+", type=Path, help="run folder and data set, in turns")
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--formats", nargs="+", default=["onnx", "tflite"])
+    parser.add_argument("--observers", nargs="+", help="only these")
     options = parser.parse_args()
     rows = []
     for run, data in zip(options.pairs[::2], options.pairs[1::2], strict=True):
-        for row in measure(run, data, options.samples, options.formats):
+        for row in measure(run, data, options.samples, options.formats, options.observers):
             print(line(row), flush=True)
             rows.append(row)
     print(
@@ -88,7 +89,7 @@ def summary(rows: list[Row]) -> str:
     )
 
 
-def measure(run_path: Path, data_path: Path, samples: int, formats: list[str]) -> Iterator[Row]:
+def measure(run_path: Path, data_path: Path, samples: int, formats: list[str], only: list[str] | None) -> Iterator[Row]:
     run, data = load_run(run_path), scan(data_path)
     drawn = stratified_sample([example.label for example in data.train], samples, 0)
     calibration = features_of(run.frontend, [data.train[i] for i in drawn])
@@ -99,7 +100,8 @@ def measure(run_path: Path, data_path: Path, samples: int, formats: list[str]) -
     for name in formats:
         format_: Format = "onnx" if name == "onnx" else "tflite"
         model = quantizable(format_, graphs[format_])
-        for observer, calibrate in calibrations(format_).items():
+        chosen = {name: how for name, how in calibrations(format_).items() if only is None or name in only}
+        for observer, calibrate in chosen.items():
             start = time.perf_counter()
             ranges = calibrate(model, calibration)
             seconds = time.perf_counter() - start

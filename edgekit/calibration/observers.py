@@ -4,7 +4,7 @@
 |---|---|---|
 | min-max | least and greatest value | Jacob et al. 2018, arXiv:1712.05877, section 3.1 |
 | moving-average | of each sample's least and greatest value, smoothed | the same |
-| percentile | of the central 99.99 % of the values | McKinstry et al. 2018, arXiv:1809.04191, section 3.2 |
+| percentile | of the central 99.999 % of the values | Wu et al. 2020, arXiv:2004.09602, section 5 |
 | entropy | of least Kullback-Leibler divergence | Migacz 2017, GTC s7310 |
 | mse | of least mean square error | Banner et al. 2019, arXiv:1810.05723 |
 """
@@ -26,7 +26,7 @@ from edgekit.errors import InputError, UnknownNameError
 __all__ = ["PERCENTILE", "SMOOTHING", "Observer", "create_observer"]
 
 #: Per cent of the values that the percentile observer keeps.
-PERCENTILE = 99.99
+PERCENTILE = 99.999
 
 #: Weight of a new sample in the moving average, as torch and onnxruntime have it.
 SMOOTHING = 0.01

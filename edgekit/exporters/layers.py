@@ -8,7 +8,9 @@ what was to stay exact.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 from edgekit.core.optional import require
@@ -21,6 +23,7 @@ __all__ = ["layers_of", "operators_of"]
 _ONNX_MOVES = frozenset(
     ("Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
 )
+_ONNX_OPENS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul"))
 _TFLITE_MOVES = frozenset(
     ("EXPAND_DIMS", "GATHER", "MAX_POOL_2D", "PAD", "PADV2", "RESHAPE", "SLICE", "SPLIT", "SQUEEZE", "STRIDED_SLICE", "TRANSPOSE")
 )
@@ -58,24 +61,51 @@ def operators_of(format_: Format, model: bytes, layers: Iterable[str]) -> tuple[
     return tuple(operator for layer in wanted for operator in known[layer])
 
 
-#: The quantizer's name of an operator, its layer (None for a move), the tensors that it reads and makes.
-_Operator = tuple[str, str | None, tuple[Any, ...], tuple[Any, ...]]
+@dataclass(frozen=True)
+class _Operator:
+    """One operator of a graph.
+
+    Attributes:
+        name: the quantizer's.
+        layer: the name of its module, None for a move.
+        opens: whether it begins a layer: convolutions and matrix products do.
+        reads: tensors that go in.
+        makes: tensors that come out.
+    """
+
+    name: str
+    layer: str | None
+    opens: bool
+    reads: tuple[Any, ...]
+    makes: tuple[Any, ...]
 
 
 def _grouped(operators: Iterator[_Operator]) -> dict[str, tuple[str, ...]]:
+    """Operators by layer. Modules of one name in different places are told apart (`Conv2d_0`, `Conv2d_0#2`): an operator belongs
+    to the layer of its name that it reads from, or else begins another.
+    """
     makers: dict[Any, str] = {}
     layers: dict[str, list[str]] = {}
-    for name, own, reads, makes in operators:
-        layer = own or next((makers[tensor] for tensor in reads if tensor in makers), _ENTRY)
-        makers.update(dict.fromkeys(makes, layer))
-        layers.setdefault(layer, []).append(name)
+    for operator in operators:
+        before = [makers[tensor] for tensor in operator.reads if tensor in makers]
+        if operator.layer is None:
+            layer = before[0] if before else _ENTRY
+        else:
+            joined = (name for name in before if name.partition("#")[0] == operator.layer)
+            layer = (None if operator.opens else next(joined, None)) or _fresh(operator.layer, layers)
+        makers.update(dict.fromkeys(operator.makes, layer))
+        layers.setdefault(layer, []).append(operator.name)
     return {layer: tuple(names) for layer, names in layers.items()}
+
+
+def _fresh(name: str, layers: Mapping[str, Any]) -> str:
+    return next(label for label in chain([name], (f"{name}#{i}" for i in count(2))) if label not in layers)
 
 
 def _onnx_operators(model: bytes) -> Iterator[_Operator]:
     for node in require("onnx", "export").load_from_string(model).graph.node:
         layer = None if node.op_type in _ONNX_MOVES else _onnx_layer(node.name)
-        yield node.name, layer, tuple(node.input), tuple(node.output)
+        yield _Operator(node.name, layer, node.op_type in _ONNX_OPENS, tuple(node.input), tuple(node.output))
 
 
 def _onnx_layer(name: str) -> str:
@@ -92,14 +122,15 @@ def _tflite_operators(model: bytes) -> Iterator[_Operator]:
     for operator in graph.operators:
         kind = kinds[tree.operatorCodes[operator.opcodeIndex].builtinCode]
         names = [graph.tensors[index].name.decode("utf-8") for index in operator.outputs]
-        layer = None
+        layer, weighted = None, "CONV" in kind or kind == "FULLY_CONNECTED"
         if kind not in _TFLITE_MOVES:
-            layer = _tflite_layer(names[0], weighted="CONV" in kind or kind == "FULLY_CONNECTED")
+            layer = _tflite_layer(names[0], weighted)
             if layer is None:
                 counts[kind] = counts.get(kind, 0) + 1
                 layer = f"{kind}_{counts[kind]}"
         # As ai-edge-quantizer spells an operator's scope.
-        yield "".join(f"{name};" for name in names), layer, tuple(operator.inputs), tuple(operator.outputs)
+        scope = "".join(f"{name};" for name in names)
+        yield _Operator(scope, layer, weighted, tuple(map(int, operator.inputs)), tuple(map(int, operator.outputs)))
 
 
 def _tflite_layer(name: str, weighted: bool) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ import numpy as np
 from edgekit.calibration.ranges import Ranges
 from edgekit.core.manifest import Parity
 from edgekit.core.recipe import Format, Recipe
+from edgekit.errors import ModelError
 from edgekit.exporters import parity as gates
 from edgekit.exporters.base import Converted
 from edgekit.exporters.graphs import convert
@@ -71,7 +73,7 @@ class Trial:
         return convert(self.format, self.model, recipe, self.ranges, self.target)
 
     def measure(self, model: bytes, images: int | None = None) -> tuple[Parity, ...]:
-        """Parity of a file on every installed runtime.
+        """Parity of a file on every installed runtime; one that refuses the file counts as one that gets everything wrong.
 
         Args:
             model: the file.
@@ -81,8 +83,12 @@ class Trial:
         sample = self.checked if images is None else self.checked.first(images)
         found = []
         for name in names if images is None else names[:1]:
-            with open_runtime(model, name, format=self.format) as runtime:
-                found.append(gates.measure(runtime, sample.features, sample.reference, sample.labels))
+            try:
+                with open_runtime(model, name, format=self.format) as runtime:
+                    found.append(gates.measure(runtime, sample.features, sample.reference, sample.labels))
+            except ModelError:
+                accuracy = None if sample.labels is None else 0.0
+                found.append(Parity(name, len(sample.features), math.inf, -math.inf, 0.0, accuracy))
         return tuple(found)
 
 
@@ -109,5 +115,5 @@ def sensitivity(trial: Trial, tell: Callable[[str], None]) -> tuple[Effect, ...]
 def _effect(trial: Trial, layer: str | None, model: bytes) -> Effect:
     (parity,) = trial.measure(model, RANKED_ON)
     finite = np.isfinite(parity.max_abs_error)
-    sqnr_db = float("inf") if parity.sqnr_db is None else parity.sqnr_db
-    return Effect(layer, sqnr_db if finite else float("-inf"), parity.agreement, len(model))
+    sqnr_db = math.inf if parity.sqnr_db is None else parity.sqnr_db
+    return Effect(layer, sqnr_db if finite else -math.inf, parity.agreement, len(model))

@@ -118,8 +118,9 @@ def _quantizer(model: bytes, recipe: Recipe, left_out: tuple[str, ...]) -> Any:
         for scope, operators in _FLOAT_ARITHMETIC.items():
             for operator in operators:
                 job.update_quantization_recipe(scope, kinds(operator), algorithm_key="no_quantize")
-        # tflite-runtime 2.14 has no int8 division.
-        job.update_quantization_recipe(".*", kinds.DIV, algorithm_key="no_quantize")
+        # tflite-runtime 2.14 has neither in int8.
+        for kind in (kinds.DIV, kinds.SQRT):
+            job.update_quantization_recipe(".*", kind, algorithm_key="no_quantize")
         for scope in left_out:
             job.update_quantization_recipe(f"^{re.escape(scope)}$", kinds.ALL_SUPPORTED, algorithm_key="no_quantize")
         # The edges of the file are int8 whatever lies behind them; a later rule wins.

@@ -1,0 +1,172 @@
+"""Ranges, observers and gates through the commands themselves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgekit.calibration import observers
+from edgekit.calibration.ranges import Range, Ranges
+from edgekit.cli import main
+from edgekit.core.bundle import Bundle
+from tests.synthetic import CLASSES, write_textures
+
+pytest.importorskip("torch", reason="the workstation's side needs torch")
+
+
+@dataclass(frozen=True)
+class Ended:
+    code: int
+    out: str
+    error: str
+
+
+Edgekit = Callable[..., Ended]
+
+
+@pytest.fixture
+def edgekit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Edgekit:
+    """The command line in this process: starting one costs more than an export."""
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["edgekit", *map(str, arguments)])
+        monkeypatch.chdir(tmp_path)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, error = capfd.readouterr()
+        lines = [line for line in error.splitlines() if "XNNPACK" not in line]
+        return Ended(int(ended.value.code or 0), out, "\n".join(lines))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def by_mse(tmp_path_factory: pytest.TempPathFactory, trained_run: Path) -> Path:
+    """A bundle of int8 alone."""
+    from edgekit.core.recipe import Recipe
+    from edgekit.training.progress import Silent
+    from edgekit.workflows.export import export_run
+
+    out = tmp_path_factory.mktemp("by-mse") / "m.bundle"
+    export_run(trained_run, out, Silent(), recipe=Recipe("int8", observer="mse"), precisions=["int8"])
+    return out
+
+
+def test_the_bundle_says_by_which_observer_and_holds_the_ranges(by_mse: Path) -> None:
+    bundle = Bundle.open(by_mse)
+    ranges = Ranges.load(by_mse)
+    assert {artifact.recipe.observer for artifact in bundle.manifest.artifacts if artifact.recipe} == {"mse"}
+    assert ranges.observer == "mse"
+    assert ranges.calibration == bundle.manifest.calibration
+    assert {graph.format for graph in ranges.graphs} == {"onnx", "tflite"}
+    for graph in ranges.graphs:
+        assert len(graph.tensors) > 5
+    assert bundle.manifest.ranges is not None
+    assert bundle.read("ranges.json") == (by_mse / "ranges.json").read_bytes()
+
+
+def test_reused_ranges_give_the_same_bundle_byte_for_byte(
+    by_mse: Path, trained_run: Path, tmp_path: Path, edgekit: Edgekit
+) -> None:
+    ended = edgekit("export", trained_run, "--out", "again.bundle", "--precision", "int8", "--ranges", by_mse, "--json")
+    assert ended.code == 0, ended.error
+    for file in by_mse.iterdir():
+        assert (tmp_path / "again.bundle" / file.name).read_bytes() == file.read_bytes(), file.name
+
+
+def test_ranges_of_another_network_are_one_line(by_mse: Path, trained_run: Path, tmp_path: Path, edgekit: Edgekit) -> None:
+    text = (by_mse / "ranges.json").read_text()
+    (tmp_path / "other.json").write_text(text.replace(Ranges.load(by_mse).graphs[0].graph, "0" * 64))
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--ranges", "other.json")
+    assert ended.code == 2
+    assert len(ended.error.strip().splitlines()) == 1
+    assert "they are of another" in ended.error
+    assert not (tmp_path / "x.bundle").exists()
+
+
+def test_mixed_says_in_a_line_that_nothing_had_to_be_mended(trained_run: Path, tmp_path: Path, edgekit: Edgekit) -> None:
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--precision", "mixed", "--gate", "3", "--json")
+    assert {row["precision"] for row in json.loads(ended.out)["artifacts"]} == {"int8"}
+    assert "model.int8.tflite: int8 throughout passes its gate" in ended.error
+    for artifact in Bundle.open(tmp_path / "x.bundle").manifest.artifacts:
+        assert artifact.recipe is not None
+        assert artifact.recipe.float_layers == ()
+
+
+def test_a_gate_that_nothing_reaches_exits_with_1_and_leaves_no_bundle(
+    trained_run: Path, tmp_path: Path, edgekit: Edgekit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ranges a thousandth as wide as they are: the int8 edges alone are enough to miss every gate.
+    honest = observers._Histogram.range
+    monkeypatch.setattr(observers._Histogram, "range", lambda self: narrow(honest(self)))
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--gate", "1", "--observer", "percentile")
+    assert ended.code == 1
+    assert "does not even with all" in ended.error
+    assert list(tmp_path.iterdir()) == []
+
+
+def narrow(found: Range) -> Range:
+    return Range(*(tuple(end / 1000 for end in ends) for ends in (found.low, found.high)))
+
+
+def nothing(root: Path) -> None:
+    for side in ("train", "test"):
+        for kind in CLASSES:
+            (root / side / kind).mkdir(parents=True)
+
+
+def black(root: Path) -> None:
+    nothing(root)
+    for side in ("train", "test"):
+        for kind in CLASSES:
+            for number in range(4):
+                pixel = np.zeros((40 + number, 40, 3), np.uint8)
+                Image.fromarray(pixel).save(root / side / kind / f"{number}.png")
+
+
+def others(root: Path) -> None:
+    write_textures(root, train=3, test=2)
+    for side in ("train", "test"):
+        (root / side / "stripes").rename(root / side / "dots")
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(nothing, "Expected"), (black, "all black"), (others, "Expected the run's classes")],
+    ids=["empty", "black", "of other classes"],
+)
+def test_a_calibration_folder_that_is_no_use_is_one_line(
+    make: Callable[[Path], None], message: str, trained_run: Path, tmp_path: Path, edgekit: Edgekit
+) -> None:
+    make(tmp_path / "data")
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--calibration", "data", "--json")
+    assert ended.code == 2
+    assert ended.out == ""
+    assert len(ended.error.strip().splitlines()) == 1
+    assert message in ended.error
+    assert not (tmp_path / "x.bundle").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--observer", "magic"), "Unknown observer 'magic'"),
+        (("--gate", "0"), "Expected a gate above 0"),
+        (("--ranges", "absent.json"), "Expected a ranges file at absent.json"),
+    ],
+)
+def test_a_wrong_option_is_one_line(
+    arguments: tuple[str, ...], message: str, trained_run: Path, tmp_path: Path, edgekit: Edgekit
+) -> None:
+    ended = edgekit("export", trained_run, "--out", "x.bundle", *arguments)
+    assert ended.code == 2
+    assert message in ended.error
+    assert list(tmp_path.iterdir()) == []
