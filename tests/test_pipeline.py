@@ -188,9 +188,9 @@ def test_two_classes_of_one_name_are_refused():
         Pipeline(card(labels=("a", "a")), fake([0.0, 1.0]))
 
 
-@pytest.mark.parametrize("threads", [0, -3, "a"])
+@pytest.mark.parametrize("threads", [0, -3, 257, "a"])
 def test_an_impossible_number_of_threads_is_refused(golden_bundle, threads):
-    with pytest.raises(InputError, match="Expected threads of 1 or more"):
+    with pytest.raises(InputError, match="Expected 1 to 256 threads"):
         edgekit.open(golden_bundle, threads=threads)
 
 

@@ -18,6 +18,9 @@ __all__ = ["check_runtime", "installed_runtimes", "open_runtime"]
 
 _MODULES = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime", "onnxruntime": "onnxruntime"}
 
+#: The runtimes start as many as they are told to: a hundred thousand took all memory of a workstation.
+_MOST_THREADS = 256
+
 
 def open_runtime(
     source: str | Path | bytes,
@@ -30,17 +33,17 @@ def open_runtime(
     Args:
         source: path of an .onnx or .tflite file, or its bytes.
         runtime: "litert", "tflite-runtime" or "onnxruntime"; by default the first installed one that runs the format.
-        threads: threads that the engine may use, at least 1.
+        threads: threads that the engine may use, 1 to 256.
         format: "onnx" or "tflite"; by default told from the content.
 
     Raises:
-        InputError: on fewer than 1 thread.
+        InputError: on another number of threads.
         UnknownNameError: on an unknown runtime.
         MissingExtraError: when no fitting runtime is installed.
         ModelError: when the file is absent, unreadable, or of a format that the runtime does not run.
     """
-    if not isinstance(threads, int) or threads < 1:
-        raise InputError(f"Expected threads of 1 or more, got {threads!r}.")
+    if not isinstance(threads, int) or not 1 <= threads <= _MOST_THREADS:
+        raise InputError(f"Expected 1 to {_MOST_THREADS} threads, got {threads!r}. More than the machine has cores is no gain.")
     model = source if isinstance(source, bytes) else _read(Path(source))
     format = format or ("tflite" if is_tflite(model) else "onnx")  # noqa: A001
     name = runtime or _first_installed(format)
