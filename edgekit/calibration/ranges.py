@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.core.bundle import Bundle, is_bundle
 from edgekit.core.recipe import OBSERVERS, Format
 from edgekit.core.strict import from_json, to_json
 from edgekit.errors import BundleError, InputError, UnknownNameError
@@ -135,16 +136,20 @@ class Ranges:
 
     @classmethod
     def load(cls, path: Path) -> Ranges:
-        """Read a file that `to_text` filled: alone, or as ranges.json in a bundle folder.
+        """Read a file that `to_text` filled: alone, or in a bundle (a folder or a .zip), whose digests are checked.
 
         Raises:
             BundleError: when nothing of the kind is there.
         """
-        file = path / RANGES_FILE if path.is_dir() else path
+        if is_bundle(path):
+            bundle = Bundle.open(path)
+            if bundle.manifest.ranges is None:
+                raise BundleError(f"Expected a bundle with {RANGES_FILE} at {path}, it has none. Export once without --ranges.")
+            return cls.from_text(bundle.read(bundle.manifest.ranges.file).decode("utf-8"), f"{RANGES_FILE} of {path}")
         try:
-            return cls.from_text(file.read_text(encoding="utf-8"), str(file))
+            return cls.from_text(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"Expected a ranges file at {file}: {error}. Export once without --ranges.") from error
+            raise BundleError(f"Expected a ranges file at {path}: {error}. Export once without --ranges.") from error
 
     def _formats(self) -> str:
         return ", ".join(graph.format for graph in self.graphs) or "none"

@@ -24,7 +24,7 @@ RANGES = Ranges(
 def test_ranges_survive_their_file(tmp_path: Path) -> None:
     file = tmp_path / "ranges.json"
     file.write_text(RANGES.to_text())
-    assert Ranges.load(file) == Ranges.load(tmp_path) == RANGES
+    assert Ranges.load(file) == RANGES
 
 
 def test_the_file_is_json_with_one_tensor_a_line() -> None:
@@ -54,6 +54,11 @@ def test_ranges_are_those_of_one_graph() -> None:
 def test_a_damaged_file_is_refused(text: str, message: str) -> None:
     with pytest.raises(BundleError, match=message):
         Ranges.from_text(text)
+
+
+def test_a_bundle_without_ranges_says_so(golden_bundle: Path) -> None:
+    with pytest.raises(BundleError, match="Expected a bundle with ranges.json"):
+        Ranges.load(golden_bundle)
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:

@@ -71,6 +71,7 @@ def test_the_bundle_says_by_which_observer_and_holds_the_ranges(by_mse: Path) ->
         assert len(graph.tensors) > 5
     assert bundle.manifest.ranges is not None
     assert bundle.read("ranges.json") == (by_mse / "ranges.json").read_bytes()
+    assert Ranges.load(by_mse / "ranges.json") == ranges
 
 
 def test_reused_ranges_give_the_same_bundle_byte_for_byte(
