@@ -181,7 +181,8 @@ def _quantize(
     onnx, by_tensorrt = require("onnx", "export"), target.scheme == "tensorrt"
     source, result, cache = (folder / name for name in ("prepared.onnx", "result.onnx", "ranges.json"))
     source.write_bytes(prepared)
-    _save_ranges(ranges, recipe, cache)
+    # By TensorRT's scheme the quantizer itself makes ranges symmetric.
+    _save_ranges(ranges, recipe.symmetric and not by_tensorrt, cache)
     quantization.quantize_static(
         str(source),
         str(result),
@@ -199,11 +200,11 @@ def _quantize(
     return onnx.load(result)
 
 
-def _save_ranges(ranges: Mapping[str, Range], recipe: Recipe, path: Path) -> None:
+def _save_ranges(ranges: Mapping[str, Range], centred: bool, path: Path) -> None:
     """Our ranges as the cache of onnxruntime's own calibration, which it then leaves out."""
     from onnxruntime.quantization import calibrate
 
-    said = {name: found.centred() if recipe.symmetric else found for name, found in ranges.items()}
+    said = {name: found.centred() if centred else found for name, found in ranges.items()}
     pairs = {name: (np.array(found.low[0], np.float32), np.array(found.high[0], np.float32)) for name, found in said.items()}
     method = calibrate.CalibrationMethod.MinMax
     calibrate.save_tensors_data(calibrate.TensorsData(method, pairs), path)
