@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import socket
 import threading
 import time
 from pathlib import Path
@@ -26,8 +28,28 @@ CLIENTS = 4
 STARTS = 5
 
 
-def headers_of(requests: Requests, binary: bool) -> dict[str, str]:
-    return {"Inference-Header-Content-Length": requests.binary_head} if binary else {}
+class Client:
+    """A kept connection and one request as bytes: a client that costs little beside the daemon."""
+
+    def __init__(self, daemon: Daemon, requests: Requests, binary: bool) -> None:
+        body = requests.binary if binary else requests.as_json
+        more = f"Inference-Header-Content-Length: {requests.binary_head}\r\n" if binary else ""
+        self._request = f"POST {requests.path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body
+        self._socket = socket.create_connection((daemon.host, daemon.port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def once(self) -> None:
+        self._socket.sendall(self._request)
+        answer = self._socket.recv(65536)
+        while not (found := re.search(rb"content-length: (\d+)\r\n(?s:.*?)\r\n\r\n", answer)) or len(answer) < found.end() + int(
+            found[1]
+        ):
+            answer += self._socket.recv(65536)
+        if not answer.startswith(b"HTTP/1.1 200"):
+            raise SystemExit(f"Expected 200, got {answer[:40]!r}.")
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def capacity(daemon: Daemon, requests: Requests, binary: bool, seconds: float) -> float:
@@ -36,11 +58,11 @@ def capacity(daemon: Daemon, requests: Requests, binary: bool, seconds: float) -
     end = time.perf_counter() + seconds
 
     def ask(index: int) -> None:
-        connection = daemon.tcp()
+        client = Client(daemon, requests, binary)
         while time.perf_counter() < end:
-            once(connection, requests, binary)
+            client.once()
             counts[index] += 1
-        connection.close()
+        client.close()
 
     together(ask)
     return sum(counts) / seconds
@@ -53,25 +75,16 @@ def at_rate(daemon: Daemon, requests: Requests, binary: bool, rate: float, secon
     planned = start + np.arange(int(rate * seconds)) / rate
 
     def ask(index: int) -> None:
-        connection = daemon.tcp()
+        client = Client(daemon, requests, binary)
         for when in planned[index::CLIENTS]:
             if (wait := when - time.perf_counter()) > 0:
                 time.sleep(wait)
-            once(connection, requests, binary)
+            client.once()
             taken.append((time.perf_counter() - when) * 1e3)
-        connection.close()
+        client.close()
 
     together(ask)
     return np.array(taken)
-
-
-def once(connection: object, requests: Requests, binary: bool) -> None:
-    body = requests.binary if binary else requests.as_json
-    connection.request("POST", requests.path, body, headers_of(requests, binary))  # type: ignore[attr-defined]
-    answer = connection.getresponse()  # type: ignore[attr-defined]
-    answer.read()
-    if answer.status != 200:
-        raise SystemExit(f"Expected 200, got {answer.status}.")
 
 
 def together(ask: object) -> None:

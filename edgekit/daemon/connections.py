@@ -18,7 +18,7 @@ __all__ = ["Connections", "GuardedProtocol"]
 #: Bytes that chunked framing may take for a byte of body.
 _FRAMING = 8
 
-#: Bytes of a body that wait for the application before reading pauses.
+#: Bytes of a body after which the application is woken and reading pauses.
 _HIGH_WATER = 256 << 10
 
 #: Requests that may be sent ahead on one connection.
@@ -91,7 +91,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A part of its body is there; that and the framing around it is not counted.
 
-        As uvicorn's own, but for the mark at which reading pauses: its 64 KiB would have every tensor in JSON stop and go.
+        As uvicorn's own, but that the application is not woken for every part: a tensor in JSON comes in a dozen.
         """
         self._beside = max(0, self._beside - (1 + _FRAMING) * len(body))
         if self.cycle.response_complete:
@@ -99,7 +99,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.cycle.body += body
         if len(self.cycle.body) > _HIGH_WATER:
             self.flow.pause_reading()
-        self.cycle.message_event.set()
+            self.cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         """All of it is there."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.core.bundle import Bundle
+from edgekit.core.bundle import MANIFEST, Bundle
 from edgekit.core.files import sha256_of
 from edgekit.core.manifest import Artifact, Manifest
 from edgekit.core.signature import verify
@@ -118,16 +118,16 @@ def load_model(
             )
         features = np.zeros(pipeline.frontend.output.shape, np.float32)
         return LoadedModel(
-            bundle.manifest, version or short_digest(bundle.manifest), artifact, pipeline, check, pipeline.prepare(features)
+            bundle.manifest, version or short_digest(bundle), artifact, pipeline, check, pipeline.prepare(features)
         )
     except BaseException:
         pipeline.close()
         raise
 
 
-def short_digest(manifest: Manifest) -> str:
+def short_digest(bundle: Bundle) -> str:
     """Version of a bundle that lies in no store: the first letters of its manifest's sha256."""
-    return sha256_of(manifest.to_text().encode("utf-8"))[:_DIGEST_LETTERS]
+    return sha256_of(bundle.read(MANIFEST))[:_DIGEST_LETTERS]
 
 
 def _single(shape: tuple[int, ...]) -> tuple[int, ...]:
