@@ -24,9 +24,12 @@ from edgekit.runtimes.open import check_runtime, installed_runtimes, open_runtim
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["STAGES", "Pipeline", "Prediction", "choose_artifact", "open_artifact", "open_pipeline", "probabilities_of"]
+__all__ = ["STAGES", "UNKNOWN", "Pipeline", "Prediction", "choose_artifact", "open_artifact", "open_pipeline", "probabilities_of"]
 
 STAGES = ("decode", "resize", "frontend", "quantize", "inference", "post")
+
+#: The label of a prediction that is withheld; its index is -1.
+UNKNOWN = "unknown"
 
 #: Which precision to run where neither the caller nor the manifest says.
 _PREFERENCE = ("int8", "int8-dynamic", "fp16", "fp32")
@@ -37,8 +40,8 @@ class Prediction:
     """What the model says of one image.
 
     Attributes:
-        label: name of the most probable class.
-        index: its index.
+        label: name of the most probable class; "unknown" where its probability is below what the bundle asks of an answer.
+        index: its index; -1 for "unknown", which a class of that name does not have.
         probabilities: label -> probability, summing to 1; None where the model gives raw scores.
         scores: (classes,) float32 outputs of the model as they came.
         timings_ms: stage -> milliseconds, the stages of `STAGES`.
@@ -156,6 +159,9 @@ class Pipeline:
         probabilities = probabilities_of(scores, card.output)
         index = int(scores.argmax())
         named = None if probabilities is None else dict(zip(card.labels, probabilities.tolist(), strict=True))
+        label = card.labels[index]
+        if probabilities is not None and card.output.answer_from is not None and probabilities[index] < card.output.answer_from:
+            label, index = UNKNOWN, -1
         done = clock()
         timings = {
             "decode": (decoded - start) * 1e3,
@@ -165,7 +171,7 @@ class Pipeline:
             "inference": (inferred - quantized) * 1e3,
             "post": (done - inferred) * 1e3,
         }
-        return Prediction(card.labels[index], index, named, scores, timings)
+        return Prediction(label, index, named, scores, timings)
 
 
 def open_pipeline(source: str | Path, runtime: str | None = None, precision: str | None = None, threads: int = 1) -> Pipeline:

@@ -99,7 +99,7 @@ def measured_quality(
     ):
         for source, _ in inputs:
             features = _features(frontend, source)
-            answers.append([pipeline.predict_features(features).index for pipeline in (first, second)])
+            answers.append([int(pipeline.predict_features(features).scores.argmax()) for pipeline in (first, second)])
             advance()
     before, after = np.array(answers).T
     n, agreement = len(truth), float((before == after).mean())

@@ -69,6 +69,13 @@ def show_results(document: dict[str, Any]) -> None:
         for row in document["results"]
     ]
     print_table(["artifact", "runtime", "accuracy", "macro F1", "AP", "ROC AUC", "ECE"], rows)
+    for row in document["results"]:
+        if (answers := row["answers"]) is not None:
+            right = "none" if answers["precision"] is None else f"{100 * answers['precision']:.2f} % right"
+            named = f"{row['artifact']} on {row['runtime']}"
+            typer.echo(
+                f"{named}: {100 * answers['coverage']:.2f} % answered from {answers['threshold']:.4f} on, of these {right}"
+            )
 
 
 def _optional(value: float | None) -> str:

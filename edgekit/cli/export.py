@@ -43,6 +43,10 @@ def export(
         float | None,
         typer.Option(help="Points of accuracy that int8 may lose; where it loses more, some layers stay in float."),
     ] = None,
+    answer_precision: Annotated[
+        float | None,
+        typer.Option(help="Share of right ones wanted among answers, as 0.95, on the validation split; below, unknown."),
+    ] = None,
     fuse_frontend: Annotated[
         bool, typer.Option("--fuse-frontend", help="Put the front end into the files: uint8 image in, logits out.")
     ] = False,
@@ -67,7 +71,8 @@ def export(
         recipe = Recipe("int8", observer=observer, samples=samples, seed=seed)
         known = None if ranges is None else Ranges.load(ranges)
         manifest = export_run(
-            subject, out, progress, target, calibration, recipe, precision or (), fuse_frontend, notes.append, known, gate
+            *(subject, out, progress, target, calibration, recipe, precision or (), fuse_frontend),
+            *(notes.append, known, gate, answer_precision),
         )
     profile = get_target(target)
     commands = profile.commands_for(out.name, {artifact.file for artifact in manifest.artifacts})

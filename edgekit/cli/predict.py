@@ -122,4 +122,4 @@ def _row(name: str, prediction: Prediction) -> dict[str, Any]:
 
 def _best(row: dict[str, Any]) -> str:
     probabilities = row["probabilities"]
-    return "-" if probabilities is None else f"{probabilities[row['label']]:.3f}"
+    return "-" if probabilities is None else f"{max(probabilities.values()):.3f}"

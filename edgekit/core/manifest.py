@@ -72,12 +72,24 @@ class FrontEndEntry:
 
 @dataclass(frozen=True)
 class OutputEntry:
-    """What the model gives. `temperature` divides logits before the softmax."""
+    """What the model gives.
+
+    Attributes:
+        kind: of the scores.
+        temperature: divides logits before the softmax.
+        answer_from: least probability of an answer: below it the prediction is "unknown". None: everything is answered.
+    """
 
     kind: Literal["logits", "probabilities", "raw"]
     temperature: float = 1.0
+    answer_from: float | None = None
 
     def __post_init__(self) -> None:
+        if self.answer_from is not None and not (0 <= self.answer_from <= 1 and self.kind != "raw"):
+            raise BundleError(
+                f"Expected a least probability between 0 and 1 and no raw scores, got {self.answer_from} and {self.kind}. "
+                "Export the bundle again."
+            )
         if not 0 < self.temperature < math.inf:
             raise BundleError(f"Expected a temperature above 0, got {self.temperature}. Export or pack the bundle again.")
 

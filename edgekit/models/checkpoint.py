@@ -4,6 +4,7 @@
     model.safetensors   the weights
     metrics.json        validation and test figures
     curves.csv, .svg    one row an epoch
+    validation.npz      logits and classes of the validation split, by the network that was not trained on it
     state.pt            only while training is under way: what `--resume` continues from
 
 Every file is written beside its place, flushed to disk and renamed.
@@ -27,12 +28,25 @@ from edgekit.errors import BundleError, ModelError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.models.registry import create_model
 
-__all__ = ["CONFIG", "SCHEMA", "STATE", "WEIGHTS", "DataEntry", "Run", "RunConfig", "is_run", "load_run", "save_run"]
+__all__ = [
+    "CONFIG",
+    "SCHEMA",
+    "STATE",
+    "VALIDATION",
+    "WEIGHTS",
+    "DataEntry",
+    "Run",
+    "RunConfig",
+    "is_run",
+    "load_run",
+    "save_run",
+]
 
 SCHEMA = 1
 CONFIG = "run.json"
 WEIGHTS = "model.safetensors"
 STATE = "state.pt"
+VALIDATION = "validation.npz"
 
 
 @dataclass(frozen=True)

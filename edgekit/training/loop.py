@@ -20,7 +20,7 @@ from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.optional import has_module
 from edgekit.errors import MissingExtraError, UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
-from edgekit.models.checkpoint import STATE, DataEntry, RunConfig, save_run
+from edgekit.models.checkpoint import STATE, VALIDATION, DataEntry, RunConfig, save_run
 from edgekit.models.registry import ModelInfo, create_model, model_info
 from edgekit.training.config import TrainConfig
 from edgekit.training.curves import curves_csv, curves_svg
@@ -33,6 +33,7 @@ from edgekit.training.prepared import Prepared
 from edgekit.training.progress import Progress, Silent
 from edgekit.training.state import check_out, load_state, save_state
 from edgekit.training.temperature import fit_temperature
+from edgekit.training.validation import validation_file
 from edgekit.training.windows import WindowSet, prepare_windows, scan_windows
 
 __all__ = ["TrainResult", "train"]
@@ -196,6 +197,7 @@ def _finish(
     folder = config.folder
     metrics = {"validation": asdict(validation), "test": asdict(test) if test else None, "kept_epoch": asdict(chosen.best)}
     write_file(folder / "metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
+    write_file(folder / VALIDATION, validation_file(logits, targets))
     write_file(folder / "curves.csv", curves_csv(chosen.history))
     write_file(folder / "curves.svg", curves_svg(chosen.history, chosen.best))
     save_run(folder, _run_config(config, data, prepared, len(chosen.history), temperature), weights)

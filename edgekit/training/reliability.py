@@ -8,7 +8,7 @@ import numpy as np
 
 from edgekit.errors import InputError
 
-__all__ = ["BINS", "Answers", "Reliability", "answers_at", "reliability"]
+__all__ = ["BINS", "Answers", "Reliability", "answers_at", "answers_of_precision", "reliability"]
 
 #: As in Guo et al. 2017.
 BINS = 15
@@ -75,6 +75,37 @@ def answers_at(targets: np.ndarray, probabilities: np.ndarray, threshold: float)
     answered = confidence >= threshold
     precision = float(right[answered].mean()) if answered.any() else None
     return Answers(threshold, float(answered.mean()), precision)
+
+
+def answers_of_precision(targets: np.ndarray, probabilities: np.ndarray, precision: float) -> Answers:
+    """The lowest threshold that gives the wanted precision: the most answers that are right so often.
+
+    Args:
+        targets: (N,) class indices of a validation set, N > 0; never of the test set.
+        probabilities: (N, C) by a network that was not trained on these.
+        precision: share of right labels wanted among the answers, above 0 to 1.
+
+    Raises:
+        InputError: on a precision out of range, or one that no threshold gives.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    if not 0 < precision <= 1:
+        raise InputError(f"Expected a precision of answers above 0 to 1, got {precision}.")
+    confidence, right = _best(targets, probabilities)
+    if not right.any():
+        raise InputError("Expected a network that is right on the validation split at times, it never is. Train longer.")
+    # The "positives" are the right answers: precision at a threshold is the share of them among the answers from it on.
+    found, _, thresholds = precision_recall_curve(right, confidence)
+    good = np.flatnonzero(found[:-1] >= precision)
+    if not len(good):
+        best = int(found[:-1].argmax())
+        reached = answers_at(targets, probabilities, float(thresholds[best]))
+        raise InputError(
+            f"Expected a threshold at which {precision:.4g} of the answers are right on the validation split, the best is "
+            f"{found[best]:.4f} at {100 * reached.coverage:.1f} % answered. Ask for less, or train a better network."
+        )
+    return answers_at(targets, probabilities, float(thresholds[good[0]]))
 
 
 def _best(targets: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

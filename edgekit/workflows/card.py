@@ -9,9 +9,15 @@ from edgekit.models.checkpoint import Run
 __all__ = ["card_of_run"]
 
 
-def card_of_run(run: Run) -> ModelCard:
-    """Labels, front end with its standardisation, output with the run's temperature, input spec."""
+def card_of_run(run: Run, answer_from: float | None = None) -> ModelCard:
+    """Labels, front end with its standardisation, output with the run's temperature, input spec.
+
+    Args:
+        run: opened.
+        answer_from: least probability of an answer, see `edgekit.core.manifest.OutputEntry`.
+    """
     spec = run.frontend.output
     features = TensorSpec("features", "float32", (1, *spec.shape), f"N{spec.layout}" if spec.layout else "")
     entry = FrontEndEntry(run.frontend.name, run.frontend.config_to_json())
-    return ModelCard(run.config.name, tuple(run.config.labels), entry, OutputEntry("logits", run.config.temperature), features)
+    output = OutputEntry("logits", run.config.temperature, answer_from)
+    return ModelCard(run.config.name, tuple(run.config.labels), entry, output, features)

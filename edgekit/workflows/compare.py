@@ -94,14 +94,15 @@ def _merged(facts: Sequence[Facts]) -> Facts:
     _check_accuracies(facts)
     known: dict[str, Any] = {}
     for field in fields(Facts):
-        values = [value for fact in _by_authority(facts) if (value := getattr(fact, field.name)) is not None]
+        ranked = _by_authority(facts, field.name in ("accuracy", "n"))
+        values = [value for fact in ranked if (value := getattr(fact, field.name)) is not None]
         known[field.name] = (min(values) if field.name.endswith("_ms") else values[0]) if values else None
     return replace(facts[0], **known)
 
 
-def _by_authority(facts: Sequence[Facts]) -> list[Facts]:
-    """Bundles and runs know their names; an evaluation knows the accuracy that a run only had in training."""
-    return sorted(facts, key=lambda fact: (fact.model_ms is not None, fact.macs is None))
+def _by_authority(facts: Sequence[Facts], measured: bool) -> list[Facts]:
+    """Bundles and runs know their names; an evaluation knows better than a run what it measured."""
+    return sorted(facts, key=lambda fact: (fact.model_ms is not None, (fact.macs is None) != measured))
 
 
 def _check_accuracies(facts: Sequence[Facts]) -> None:

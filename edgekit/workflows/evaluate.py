@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from edgekit.training.data import Example, images_of
 from edgekit.training.features import plain_features
 from edgekit.training.metrics import compute_metrics, result_row
 from edgekit.training.progress import Progress
-from edgekit.training.reliability import reliability
+from edgekit.training.reliability import answers_at, reliability
 from edgekit.training.windows import labelled_windows
 from edgekit.workflows.card import card_of_run
 
@@ -162,8 +162,16 @@ def _outcome(candidate: Candidate, card: ModelCard, scores: np.ndarray, targets:
         runtime=candidate.pipeline.runtime.name,
     )
     row["ece"] = None if probabilities is None else reliability(targets, probabilities).ece
+    row["answers"] = _answers(targets, probabilities, card.output.answer_from)
     row |= {"bytes": candidate.bytes, "sha256": candidate.sha256}
     return Outcome(row, scores, probabilities)
+
+
+def _answers(targets: np.ndarray, probabilities: np.ndarray | None, least: float | None) -> dict[str, Any] | None:
+    """What is left of the answers where the model withholds some; accuracy and confusion are of all."""
+    if probabilities is None or least is None:
+        return None
+    return asdict(answers_at(targets, probabilities, least))
 
 
 def _deployed(source: Path, runtime: str | None, precision: str | None, rows: Sequence[dict[str, Any]]) -> int:

@@ -59,16 +59,21 @@ def _honesty(evaluation: Evaluation, outcome: Outcome) -> dict[str, Any] | None:
     targets = evaluation.data.targets
     return {
         "reliability": inline(reliability_figure(reliability(targets, outcome.probabilities))),
-        "answers": inline(answers_figure(targets, outcome.probabilities, None)),
+        "answers": inline(answers_figure(targets, outcome.probabilities, evaluation.card.output.answer_from)),
     }
 
 
 def _tiles(outcome: Outcome) -> list[tuple[str, str]]:
-    row = outcome.row
+    row, answers = outcome.row, outcome.row["answers"]
+    withheld = []
+    if answers is not None:
+        share = f"{_percent(answers['coverage'])} answered, of these right"
+        withheld = [(f"{share} (from {answers['threshold']:.3f} on)", _percent(answers["precision"]))]
     return [
         ("accuracy", _percent(row["accuracy"])),
         ("macro F1", _figure(row["macro_f1"])),
         ("calibration error (ECE)", _percent(row["ece"])),
+        *withheld,
         ("file", f"{row['bytes']:,} bytes"),
     ]
 

@@ -15,6 +15,7 @@ from edgekit.exporters.targets import Target, get_target
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
 from edgekit.training.progress import Progress
+from edgekit.workflows.answers import answer_threshold
 from edgekit.workflows.calibration import Steps
 from edgekit.workflows.card import card_of_run
 from edgekit.workflows.fuse import fuse_export
@@ -44,6 +45,7 @@ def export_run(
     note: Callable[[str], None] = lambda _text: None,
     ranges: Ranges | None = None,
     limit: float | None = None,
+    answer_precision: float | None = None,
 ) -> Manifest:
     """Convert, quantize, verify and write.
 
@@ -60,6 +62,8 @@ def export_run(
         ranges: of an earlier export of this run, in place of a calibration.
         limit: points of accuracy that int8 may lose against PyTorch on the parity sample; where it loses more, layers are kept in
             float until it does not. None: int8 throughout, by the usual gate.
+        answer_precision: share of right ones wanted among the answers, above 0 to 1: predictions below the probability that gives
+            it on the run's validation split become "unknown". None: everything is answered.
 
     Returns:
         The manifest that was written.
@@ -76,10 +80,10 @@ def export_run(
     profile = get_target(target).only(precisions) if precisions else get_target(target)
     run = subject if isinstance(subject, Run) else load_run(subject)
     plan = recipe or Recipe("int8")
+    card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
     source = open_source(run, calibration)
     # Another seed, so that the comparison does not see only the samples that set the ranges.
     compared = source.draw(PARITY_IMAGES, plan.seed + 1, progress, "parity sample")
-    card = card_of_run(run)
     steps = Steps(progress, "export", 2 + 2 * len(profile.artifacts))
     exported = export(
         run.module,

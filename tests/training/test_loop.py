@@ -18,7 +18,7 @@ from edgekit.training.config import TrainConfig
 from edgekit.training.digits import DIGITS_RECIPE, digits_split, write_digits
 from edgekit.training.loop import train
 
-FILES = {"run.json", "model.safetensors", "metrics.json", "curves.csv", "curves.svg"}
+FILES = {"validation.npz", "run.json", "model.safetensors", "metrics.json", "curves.csv", "curves.svg"}
 
 
 @pytest.fixture

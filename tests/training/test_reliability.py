@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgekit.errors import InputError
-from edgekit.training.reliability import answers_at, reliability
+from edgekit.training.reliability import answers_at, answers_of_precision, reliability
 
 
 def two_classes(best: list[float], right: list[bool]) -> tuple[np.ndarray, np.ndarray]:
@@ -51,3 +51,31 @@ def test_withheld_answers_raise_precision_and_lower_coverage():
     assert (everything.coverage, everything.precision) == (1.0, 0.75)
     assert (some.coverage, some.precision) == (0.5, 1.0)
     assert (none.coverage, none.precision) == (0.0, None)
+
+
+def test_the_threshold_is_the_lowest_that_gives_the_precision(rng):
+    best = rng.uniform(0.5, 1, 300)
+    targets, probabilities = two_classes(best.tolist(), (rng.uniform(size=300) < best).tolist())
+    found = answers_of_precision(targets, probabilities, 0.9)
+    assert found == answers_at(targets, probabilities, found.threshold)
+    assert found.precision >= 0.9
+    for lower in best[best < found.threshold]:
+        assert answers_at(targets, probabilities, float(lower)).precision < 0.9
+
+
+def test_a_precision_that_all_answers_have_withholds_none():
+    targets, probabilities = two_classes([0.9, 0.8, 0.6], [True, True, False])
+    assert answers_of_precision(targets, probabilities, 0.6).coverage == 1.0
+
+
+@pytest.mark.parametrize("precision", [0.0, 1.01, float("nan")])
+def test_a_precision_out_of_range_is_refused(precision):
+    with pytest.raises(InputError, match="above 0 to 1"):
+        answers_of_precision(*two_classes([0.9], [True]), precision)
+
+
+def test_a_precision_that_nothing_gives_is_refused_with_the_best_there_is():
+    with pytest.raises(InputError, match=r"0\.99 of the answers .* the best is 0\.7500 at 100\.0 %"):
+        answers_of_precision(*two_classes([0.9, 0.7, 0.7, 0.6], [False, True, True, True]), 0.99)
+    with pytest.raises(InputError, match="never is"):
+        answers_of_precision(*two_classes([0.9], [False]), 0.5)
