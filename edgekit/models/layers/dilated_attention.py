@@ -68,9 +68,11 @@ class Mask(nn.Module):
             x = block(self.pool(x))
             if level < _DEPTH - 1:
                 skips.append(self.skips[level](x))
-        for block, (height, width) in zip(self.up, reversed(self.sizes[:-1]), strict=True):
-            # Doubled and cut where the size was odd: the same values as resizing by an odd ratio, which converters disagree on.
-            x = functional.interpolate(block(x), scale_factor=2.0, mode="nearest")[:, :, :height, :width]
+        for block, below, size in zip(self.up, reversed(self.sizes[1:]), reversed(self.sizes[:-1]), strict=True):
+            x = functional.interpolate(block(x), scale_factor=2.0, mode="nearest")
+            if (2 * below[0], 2 * below[1]) != size:
+                # Doubled and cut gives what resizing by an odd ratio gives, on which converters disagree.
+                x = x[:, :, : size[0], : size[1]]
             if skips:
                 x = x + skips.pop()
         mask: torch.Tensor = self.gate(x)
