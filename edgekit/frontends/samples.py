@@ -122,9 +122,10 @@ class Samples:
             raise InputError(f"{expected} of numbers, got {found}. Read .npz files with frontends.windows.load_windows.")
         if window.shape[-len(shape) :] != shape or window.ndim > len(shape) + 1:
             raise InputError(f"{expected}, got {window.shape}.")
-        samples = window.astype(np.float32)
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, and refused as such
+            samples = window.astype(np.float32)
         if not np.isfinite(samples).all():
-            raise InputError("Expected a window of finite samples, got NaN or infinity. Check the sensor's reading.")
+            raise InputError("Expected a window of finite samples, got NaN or infinity in float32. Check the sensor's reading.")
         return samples
 
     def quantize(self, window: np.ndarray, affine: Affine) -> np.ndarray:

@@ -6,7 +6,9 @@ The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class 
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,19 @@ import numpy as np
 from edgekit.errors import DataError
 
 __all__ = ["Windows", "is_windows_file", "load_windows"]
+
+#: What NumPy and zipfile raise on damaged archives.
+_READER_ERRORS = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -55,11 +70,14 @@ def load_windows(path: Path) -> Windows:
     x = arrays["x"]
     if x.ndim < 2 or x.dtype.kind not in "fiu" or not len(x):
         raise DataError(f"Expected x of {path} as numbers of shape (windows, ...), got {x.dtype} of shape {x.shape}.")
-    x = x.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity, and refused as such
+        x = x.astype(np.float32)
     if not (finite := np.isfinite(x)).all():
         bad = int((~finite.reshape(len(x), -1).all(axis=1)).sum())
-        raise DataError(f"Expected finite samples in {path}, {bad} of {len(x)} windows hold NaN or infinity. Remove them.")
-    labels = tuple(map(str, arrays["labels"])) if "labels" in arrays else None
+        raise DataError(
+            f"Expected finite samples in {path}, {bad} of {len(x)} windows hold NaN or infinity in float32. Remove them."
+        )
+    labels = _labels(path, arrays.get("labels"))
     groups = arrays.get("subject")
     if groups is not None and groups.shape != (len(x),):
         raise DataError(f"Expected subject of {path} as ({len(x)},), one a window, got shape {groups.shape}.")
@@ -72,11 +90,20 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             raise DataError(f"Expected an .npz file at {path}, there is no such file.")
         if not zipfile.is_zipfile(path):
             raise DataError(f"Expected an .npz file at {path}, it is no archive. Save it: np.savez(file, x=windows, y=classes).")
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in ("x", "y", "labels", "subject")}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
+    except _READER_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"Expected an .npz file of plain arrays at {path}, it cannot be read: {reason:.120}") from error
+
+
+def _labels(path: Path, labels: np.ndarray | None) -> tuple[str, ...] | None:
+    if labels is None:
+        return None
+    if labels.ndim != 1 or labels.dtype.kind not in "Uiu":
+        expected = f"Expected labels of {path} as (classes,) names"
+        raise DataError(f"{expected}, got {labels.dtype} of shape {labels.shape}. Save them as np.array(['a', 'b']).")
+    return tuple(map(str, labels))
 
 
 def _classes(path: Path, y: np.ndarray | None, count: int, labels: tuple[str, ...] | None) -> np.ndarray | None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -60,7 +62,7 @@ def test_windows_of_another_shape_or_type_are_refused(bad):
         Samples()(bad)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_samples_that_are_not_finite_are_refused(window, value):
     window[1, 7] = value
     with pytest.raises(InputError, match="finite samples"):
@@ -100,6 +102,9 @@ BAD = {
     "short y": ({"x": np.zeros((2, 3)), "y": np.array([1])}, r"Expected y of .* as \(2,\) class indices"),
     "float y": ({"x": np.zeros((2, 3)), "y": np.array([1.0, 2.0])}, "class indices"),
     "y beyond the labels": ({"x": np.zeros((2, 3)), "y": np.array([0, 1]), "labels": np.array(["a"])}, "Expected classes 0 to 0"),
+    "beyond float32": ({"x": np.full((2, 3), 1e300)}, "2 of 2 windows hold NaN or infinity in float32"),
+    "one label": ({"x": np.zeros((2, 3)), "labels": np.array("a")}, r"Expected labels of .* as \(classes,\) names"),
+    "labels as bytes": ({"x": np.zeros((2, 3)), "labels": np.array([b"a"])}, "Expected labels of"),
     "objects": ({"x": np.array([[None]], dtype=object)}, "cannot be read"),
 }
 
@@ -123,3 +128,17 @@ def test_files_that_are_missing_or_no_archive_are_refused(tmp_path):
     (tmp_path / "bare.npy").rename(tmp_path / "bare.npz")
     with pytest.raises(DataError, match="no archive"):
         load_windows(tmp_path / "bare.npz")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_damaged_archive_is_read_or_refused_as_such(tmp_path, rng, save):
+    path = tmp_path / "w.npz"
+    save(path, x=rng.integers(0, 5, (20, 3, 50)).astype(np.float32), labels=np.array(["a", "b"]))
+    content = path.read_bytes()
+    for _ in range(300):
+        broken = bytearray(content)
+        for place in rng.choice([*range(200), *range(-200, 0)], 3):
+            broken[place] = rng.integers(256)
+        path.write_bytes(broken)
+        with contextlib.suppress(DataError):
+            load_windows(path)
