@@ -15,7 +15,10 @@ import numpy as np
 
 from edgekit.errors import InputError
 
-__all__ = ["check_images", "check_size", "resize_area", "whole_number"]
+__all__ = ["MAX_PIXELS", "check_images", "check_size", "resize_area", "whole_number"]
+
+#: More than this is refused, as a size and as an image: a board would run out of memory. Pillow's own warning limit.
+MAX_PIXELS = 89_478_485
 
 #: Target rows computed together: their source rows, as float32, stay in the cache.
 _BLOCK = 4
@@ -40,7 +43,7 @@ def check_images(image: np.ndarray) -> np.ndarray:
 
 
 def check_size(size: Any) -> tuple[int, int]:
-    """(height, width) as a tuple of integers of at least 1.
+    """(height, width) as a tuple of integers of at least 1, together at most `MAX_PIXELS`.
 
     Raises:
         InputError: otherwise.
@@ -48,7 +51,10 @@ def check_size(size: Any) -> tuple[int, int]:
     pair = tuple(size) if isinstance(size, tuple | list) else ()
     if len(pair) != 2 or not all(whole_number(side) and side >= 1 for side in pair):
         raise InputError(f"Expected a size of (height, width), each at least 1 pixel, got {size!r}.")
-    return int(pair[0]), int(pair[1])
+    height, width = int(pair[0]), int(pair[1])
+    if height * width > MAX_PIXELS:
+        raise InputError(f"Expected a size of at most {MAX_PIXELS} pixels, got {height} x {width}. Choose a smaller one.")
+    return height, width
 
 
 def whole_number(value: Any) -> bool:

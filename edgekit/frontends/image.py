@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgekit.errors import ImageError, InputError
-from edgekit.frontends.area import resize_area
+from edgekit.frontends.area import MAX_PIXELS, resize_area
 from edgekit.frontends.jpeg import decode_scaled, scale_for
 
 if TYPE_CHECKING:
@@ -26,14 +26,13 @@ __all__ = ["IMAGE_SUFFIXES", "decode", "is_single_tint", "resize_area"]
 #: What is taken for an image when a folder is searched; `decode` itself goes by the content.
 IMAGE_SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 
-#: Larger images are refused as decompression bombs: a board would run out of memory. Pillow's own warning limit.
-MAX_PIXELS = 89_478_485
-
 #: Levels. Real photographs with any colour at all leave their main axis by 2.2 or more, grey ones by less than 0.7.
 _TINT_DEVIATION = 2.0
 _TINT_SAMPLE = 16_384
 
 _ORIENTATION_TAG = 0x0112
+#: A multi-picture file is a JPEG with more behind it; which phone pictures are taken for one depends on Pillow's version.
+_JPEG = ("JPEG", "MPO")
 _DEEP_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 #: What Pillow's decoders raise on damaged data.
@@ -150,7 +149,7 @@ def _guarded(image: Image, name: str, content: bytes | None, at_least: tuple[int
         raise ImageError(f"Expected an image in {name}, it has no pixels ({image.width} x {image.height}).")
     try:
         orientation = _orientation(image)
-        pixels = _jpeg_pixels(image, content, at_least, orientation) if image.format == "JPEG" else None
+        pixels = _jpeg_pixels(image, content, at_least, orientation) if image.format in _JPEG else None
         if pixels is None:
             image.load()
             pixels = _to_rgb(image, name)

@@ -23,6 +23,8 @@ _CHANNELS = {"rgb": 3, "bgr": 3, "grey": 1}
 #: ITU-R BT.601.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class PixelsConfig:
@@ -184,12 +186,15 @@ def _per_channel(what: str, value: Any, channels: int) -> np.ndarray:
     """(1,) or (channels,) float32."""
     numbers = value if isinstance(value, tuple | list) else (value,)
     if len(numbers) not in (1, channels) or not all(_is_number(number) for number in numbers):
-        raise InputError(f"Expected {what} as one finite number or {channels}, one per channel, got {value!r}.")
+        raise InputError(f"Expected {what} as one finite float32 number or {channels}, one per channel, got {value!r}.")
     return np.array(numbers, np.float32)
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool) and bool(np.isfinite(value))
+    """True for a number that float32 holds."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return False
+    return bool(-_LARGEST <= value <= _LARGEST)
 
 
 def _plain(value: Any) -> float | tuple[float, ...]:

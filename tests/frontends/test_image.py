@@ -223,8 +223,8 @@ def test_any_memory_layout_resizes_alike(pixels):
         np.testing.assert_array_equal(resize_area(view, (5, 9)), resize_area(pixels, (5, 9)))
 
 
-@pytest.mark.parametrize("size", [(0, 4), (4, -1), (4,)])
-def test_a_size_under_one_pixel_is_refused(pixels, size):
+@pytest.mark.parametrize("size", [(0, 4), (4, -1), (4,), (99_999, 99_999)])
+def test_a_size_under_one_pixel_or_beyond_any_image_is_refused(pixels, size):
     with pytest.raises(InputError, match="Expected a size"):
         resize_area(pixels, size)
 

@@ -99,6 +99,16 @@ def test_grey_and_cmyk_files_are_scaled_by_pillow(decoder):
         assert decode(stream.getvalue(), (40, 40)).shape == (40, 60, 3)
 
 
+def test_a_multi_picture_file_is_the_jpeg_that_it_begins_with(decoder):
+    first, second = Image.fromarray(picture(160, 240)), Image.fromarray(picture(160, 240, seed=1))
+    stream = io.BytesIO()
+    first.save(stream, "MPO", save_all=True, append_images=[second])
+    content = stream.getvalue()
+    # Without its index Pillow takes it for a plain JPEG.
+    np.testing.assert_array_equal(decode(content, (40, 40)), decode(content.replace(b"MPF\0", b"XPF\0"), (40, 40)))
+    assert decode(content, (40, 40)).shape == (40, 60, 3)
+
+
 def test_other_formats_and_pil_images_keep_their_size(tmp_path, decoder):
     pixels = picture(160, 240)
     Image.fromarray(pixels).save(tmp_path / "a.png")

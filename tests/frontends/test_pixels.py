@@ -75,7 +75,9 @@ def test_an_unknown_name_lists_the_known_ones(arguments):
         Pixels(**arguments)
 
 
-@pytest.mark.parametrize("arguments", [{"scale": (1.0, 2.0)}, {"offset": float("inf")}, {"scale": "1"}, {"size": (0, 1)}])
+@pytest.mark.parametrize(
+    "arguments", [{"scale": (1.0, 2.0)}, {"offset": float("inf")}, {"scale": 1e39}, {"scale": "1"}, {"size": (0, 1)}]
+)
 def test_a_value_that_makes_no_sense_is_refused(arguments):
     with pytest.raises(InputError, match="Expected"):
         Pixels(**arguments)
