@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,11 +92,11 @@ class Subject:
             windows.append(np.array([timing[stage] for timing in timings]))
 
 
-def features_of(frontend: FrontEnd, images: Sequence[bytes | np.ndarray]) -> tuple[np.ndarray, ...]:
+def features_of(frontend: FrontEnd, images: Sequence[Path | bytes | np.ndarray]) -> tuple[np.ndarray, ...]:
     """Features of every image (or window of samples) as the models take them, with the batch dimension.
 
     Raises:
-        ImageError: when an image cannot be decoded.
+        ImageError: when an image cannot be decoded, with its name where it came as a path.
     """
     if frontend.size is None:
         return tuple(frontend(window)[np.newaxis] for window in images)  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from edgekit.bench.report import Result, device_entry, run_entry
 from edgekit.bench.samples import drift
 from edgekit.bench.verdict import advice_on, reasons_against
 from edgekit.core.bundle import Bundle
+from edgekit.errors import DataError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.frontends.windows import load_windows
 from edgekit.pipeline import open_artifact
@@ -47,16 +48,17 @@ def bench_bundle(
 
     Raises:
         ImageError: when an image cannot be decoded.
+        DataError: when a file's windows are not of the front end's shape.
         ModelError: when a model does not load.
     """
     entry = bundle.manifest.frontend
     frontend = create_frontend(entry.name, entry.config)
-    inputs, example = _inputs(bundle, frontend, images)
+    inputs, paths = _inputs(bundle, frontend, images)
     host, states = read_host(), list[State]()
-    features = features_of(frontend, inputs)
+    features = features_of(frontend, paths or inputs)
     probes = []
     for candidate in candidates:
-        probes.append(probe(bundle.path, candidate, example))
+        probes.append(probe(bundle.path, candidate, paths[0] if paths else None))
         advance()
     with ExitStack() as stack:
         subjects = []
@@ -68,14 +70,21 @@ def bench_bundle(
         return document(host, states, results, mode, real_images=bool(images))
 
 
-def _inputs(bundle: Bundle, frontend: FrontEnd, files: Sequence[Path]) -> tuple[Sequence[bytes | np.ndarray], Path | None]:
-    """What to predict, and the image file that a fresh process shall take; None: the bundle's own."""
+def _inputs(bundle: Bundle, frontend: FrontEnd, files: Sequence[Path]) -> tuple[Sequence[bytes | np.ndarray], Sequence[Path]]:
+    """What to predict, and the image files that it came from; none where the bundle's own or windows are taken."""
     if not files:
-        return bundle_inputs(bundle), None
+        return bundle_inputs(bundle), ()
     if frontend.size is None:
-        return sample_of(np.concatenate([load_windows(file).x for file in files])), None
+        return sample_of(np.concatenate([_windows(file, frontend.output.shape) for file in files])), ()
     paths = sample_of(files)
-    return [path.read_bytes() for path in paths], paths[0]
+    return [path.read_bytes() for path in paths], paths
+
+
+def _windows(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+    windows = load_windows(file).x
+    if windows.shape[1:] != shape:
+        raise DataError(f"Expected windows of shape {shape} in {file}, got {windows.shape[1:]}. Leave the file out.")
+    return windows
 
 
 def document(host: Host, states: Sequence[State], results: Sequence[Result], mode: Mode, real_images: bool) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def test_a_damaged_image_is_named_and_nothing_is_written(golden_bundle, tmp_path
     result = run(golden_bundle, *ONE, "--images", tmp_path / "photos", "--out", tmp_path / "b.json")
     assert result.returncode == 2
     assert len(result.stderr.strip().splitlines()) == 1
+    assert "broken.jpg" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 

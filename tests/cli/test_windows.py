@@ -72,3 +72,8 @@ def test_pictures_are_refused_where_windows_are_expected_and_the_other_way_round
     refused(run("predict", spotter, shared / "data/fire/test", cwd=tmp_path), "windows (.npz)")
     refused(run("predict", golden_bundle, words, cwd=tmp_path), "known image format")
     refused(run("predict", spotter, tmp_path / "short.npz", cwd=tmp_path), "(49, 10, 1)", "(3, 100)")
+
+
+def test_bench_names_a_file_of_other_windows(spotter, words):
+    np.savez(words.parent / "other.npz", x=np.zeros((2, 3, 100)))
+    refused(run("bench", spotter, "--smoke", "--images", words.parent, cwd=words.parent), "other.npz", "(49, 10, 1)")
