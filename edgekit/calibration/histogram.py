@@ -73,8 +73,8 @@ class StreamingHistogram:
         low, high = float(values.min()), float(values.max())
         self._low, self._high = min(self._low, low), max(self._high, high)
         self._widen(max(-low, high))
-        # A product with a power of two is exact: the floor is that of the true quotient.
-        places = np.floor(values * np.float32(1.0 / self._width)).astype(np.int64)
+        # A quotient by a power of two is exact in float64, where nothing underflows.
+        places = np.floor(values.astype(np.float64) / self._width).astype(np.int64)
         self._counts += np.bincount(places + self._half, minlength=2 * self._half)
         self._zeros += len(values) - int(np.count_nonzero(values))
 

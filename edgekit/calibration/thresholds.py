@@ -69,7 +69,7 @@ def entropy_range(data: Counts, symmetric: bool) -> tuple[float, float]:
     """The range whose quantized histogram tells least from the whole one: least Kullback-Leibler divergence.
 
     Migacz 2017 (8-bit inference with TensorRT, GTC s7310): candidates grow on both sides of zero; the values cut off are added to
-    the outermost bins of the reference.
+    the outermost bins of the reference. Fewer values than bins say nothing about a distribution: they keep their whole range.
 
     Args:
         data: of one channel, at least one value.
@@ -78,8 +78,9 @@ def entropy_range(data: Counts, symmetric: bool) -> tuple[float, float]:
     half, levels = len(data.counts) // 2, _SYMMETRIC_LEVELS if symmetric else _LEVELS
     least, most = _occupied(data)
     reach = max(-least, most)
-    if reach <= levels // 2:
-        return min(data.low, 0.0), max(data.high, 0.0)
+    if reach <= levels // 2 or data.counts.sum() < len(data.counts):
+        low, high = min(data.low, 0.0), max(data.high, 0.0)
+        return (-max(-low, high), max(-low, high)) if symmetric else (low, high)
     best, found = np.inf, reach
     for bound in np.unique(np.linspace(levels // 2, reach, _CANDIDATES).astype(int)):
         first, last = (-bound, bound) if symmetric else (max(-bound, least), min(bound, most))

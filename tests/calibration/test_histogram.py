@@ -50,6 +50,11 @@ def test_the_longer_side_of_a_range_has_a_thousand_bins_at_least(rng: np.random.
         assert BINS / 4 <= np.abs(values).max() / found.width <= BINS / 2
 
 
+def test_a_value_far_below_a_bin_s_width_stays_on_its_side_of_zero() -> None:
+    found = counted(np.array([1e30]), np.array([-1e-30, 1e-45])).counts
+    np.testing.assert_array_equal(found.counts, np.histogram([1e30, -1e-30, 1e-45], found.edges)[0])
+
+
 @pytest.mark.parametrize("value", [0.0, -0.0, 1.0, -1.0, 1e-38, 3.4e38])
 def test_a_single_value_over_and_over_is_counted(value: float) -> None:
     found = counted(np.full(7, value), np.full(5, value)).counts
