@@ -57,7 +57,7 @@ def pack(file: Path, out: Path, name: str, labels: tuple[str, ...], frontend: Fr
         model = file.read_bytes()
     except OSError as error:
         raise ModelError(f"Expected an .onnx or .tflite file at {file}: {error.strerror}.") from error
-    card, artifact, tools = _describe(model, name, labels, frontend, output_kind)
+    card, artifact, tools = _describe(file, model, name, labels, frontend, output_kind)
     golden = make_golden(card, synthetic_inputs(frontend), [(artifact, model)])
     manifest = Manifest(
         name=name,
@@ -77,9 +77,9 @@ def pack(file: Path, out: Path, name: str, labels: tuple[str, ...], frontend: Fr
 
 
 def _describe(
-    model: bytes, name: str, labels: tuple[str, ...], frontend: FrontEnd, output_kind: str
+    file: Path, model: bytes, name: str, labels: tuple[str, ...], frontend: FrontEnd, output_kind: str
 ) -> tuple[ModelCard, Artifact, dict[str, str]]:
-    with open_runtime(model) as runtime:
+    with open_runtime(file) as runtime:
         if len(runtime.inputs) != 1 or len(runtime.outputs) != 1:
             found = f"{len(runtime.inputs)} and {len(runtime.outputs)}"
             raise ModelError(f"Expected a model with one input and one output, got {found}. Split it first.")
@@ -95,8 +95,8 @@ def _describe(
     kind: Format = "tflite" if is_tflite(model) else "onnx"
     precision = precision_of(inspect_model(model, name), model_input)
     stored_input = replace(model_input, layout=spec.layout)
-    file = f"model.{precision}.{kind}"
-    return card, Artifact(file, kind, precision, len(model), sha256_of(model), stored_input, model_output), tools
+    name_inside, digest = f"model.{precision}.{kind}", sha256_of(model)
+    return card, Artifact(name_inside, kind, precision, len(model), digest, stored_input, model_output), tools
 
 
 def precision_of(report: ModelReport, model_input: TensorSpec) -> Precision:

@@ -52,8 +52,14 @@ def _choose(names: list[str], config: dict[str, Any], windows: bool) -> list[Fro
         takes_windows = create_frontend(name).size is None
         if takes_windows and names and (config or not windows):
             raise InputError(f"Expected front ends of images, {name!r} takes sensor windows. Leave it out.")
-        if not takes_windows or (windows and not config):
+        if takes_windows and (config or not windows):
+            continue
+        try:
             chosen.append(create_frontend(name, config))
+        except InputError as error:
+            if names:
+                raise
+            log(f"{name} was left out: {error}")
     return chosen
 
 

@@ -86,7 +86,7 @@ class Bundle:
         if not found:
             present = ", ".join(f"{a.precision} ({a.format})" for a in self.manifest.artifacts)
             wanted = " ".join(word for word in (precision, format) if word)
-            raise BundleError(f"Expected a {wanted} artifact in {self.path}, it holds {present}. Choose one of these.")
+            raise BundleError(f"Expected an artifact of {wanted} in {self.path}, it holds {present}. Choose one of these.")
         return found
 
 

@@ -56,7 +56,13 @@ def _decode(kind: Any, value: Any, where: str) -> Any:
     if kind is Any:
         return value
     if kind is float:
-        return float(_check(isinstance(value, int | float) and not isinstance(value, bool), value, "a number", where))
+        number = _check(isinstance(value, int | float) and not isinstance(value, bool), value, "a number", where)
+        try:
+            return float(number)
+        except OverflowError as error:
+            raise BundleError(
+                f"Expected a number that a float holds at {where}, got one of {len(str(number))} digits."
+            ) from error
     if kind is int:
         return _check(isinstance(value, int) and not isinstance(value, bool), value, "an integer", where)
     return _check(isinstance(value, kind), value, f"a {kind.__name__}", where)

@@ -31,6 +31,9 @@ _READER_ERRORS = (
     zlib.error,
 )
 
+#: A larger index is no class but a damaged file.
+_MOST_CLASSES = 1_000_000
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -111,7 +114,7 @@ def _classes(path: Path, y: np.ndarray | None, count: int, labels: tuple[str, ..
         return None
     if y.shape != (count,) or y.dtype.kind not in "iu":
         raise DataError(f"Expected y of {path} as ({count},) class indices, one a window, got {y.dtype} of shape {y.shape}.")
-    if count and (y.min() < 0 or (labels is not None and y.max() >= len(labels))):
+    if count and (y.min() < 0 or y.max() >= _MOST_CLASSES or (labels is not None and y.max() >= len(labels))):
         allowed = f"0 to {len(labels) - 1}" if labels is not None else "of 0 and more"
         raise DataError(f"Expected classes {allowed} in y of {path}, got {y.min()} to {y.max()}.")
     return y.astype(np.int64)

@@ -34,9 +34,16 @@ def inspect_file(path: Path) -> ModelReport:
 
 
 def inspect_model(model: bytes, name: str) -> ModelReport:
-    """Describe a model from its bytes; `name` is shown as its file."""
-    with open_runtime(model) as runtime:
-        inputs, outputs, card, engine = runtime.inputs, runtime.outputs, runtime.metadata, runtime.name
+    """Describe a model from its bytes; `name` is shown as its file.
+
+    Raises:
+        ModelError: naming it, when no runtime opens it.
+    """
+    try:
+        with open_runtime(model) as runtime:
+            inputs, outputs, card, engine = runtime.inputs, runtime.outputs, runtime.metadata, runtime.name
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from error
     metadata = json.loads(card) if card is not None else None
     if is_tflite(model):
         tensors, ops = tflite.walk(model, engine)

@@ -51,7 +51,12 @@ def open_runtime(
     if RUNTIME_FORMATS[name] != format:
         fitting = ", ".join(known for known, takes in RUNTIME_FORMATS.items() if takes == format)
         raise ModelError(f"Expected a file in {RUNTIME_FORMATS[name]} format for {name}, got {format}. Use {fitting}.")
-    engine: Engine = OnnxRuntimeEngine(model, threads) if format == "onnx" else TfliteEngine(model, threads, name)
+    try:
+        engine: Engine = OnnxRuntimeEngine(model, threads) if format == "onnx" else TfliteEngine(model, threads, name)
+    except ModelError as error:
+        if isinstance(source, bytes):
+            raise
+        raise ModelError(f"{source}: {error}") from error
     return EngineRuntime(engine)
 
 

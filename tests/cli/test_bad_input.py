@@ -325,3 +325,24 @@ main()
         command = [sys.executable, "-c", limited, "export", str(trained_run), "--out", "x.bundle"]
         result = subprocess.run(command, capture_output=True, text=True, cwd=work, check=False)
         refused(result, "File too large", "half-written")
+
+
+@pytest.mark.parametrize("command", [["inspect"], ["predict"], ["pack"]], ids=lambda c: c[0])
+def test_a_file_that_is_no_model_is_named(work, command):
+    path = photo(work / "photo.png")
+    rest = {"predict": [path], "pack": ["--out", "x.bundle", "--name", "x", "--labels", "a", "--frontend", "pixels"]}
+    refused(edgekit(*command, path, *rest.get(command[0], []), cwd=work), "photo.png", "Expected an ONNX model")
+    path.unlink()
+
+
+def test_a_number_that_no_float_holds_is_refused(work, golden_bundle):
+    options = ["--name", "x", "--labels", "a", "--frontend", "pixels", "--frontend-config", '{"scale": 1' + "0" * 400 + "}"]
+    refused(edgekit("pack", golden_bundle / "model.fp32.onnx", "--out", "x.bundle", *options, cwd=work), "scale")
+
+
+def test_front_ends_that_cannot_take_the_size_are_left_out_of_the_list_by_name(work):
+    result = edgekit("frontends", "--size", "4x4", cwd=work)
+    assert result.returncode == 0
+    assert "signature: float32 4x120" in result.stdout
+    assert "scattering was left out: Expected a size" in result.stderr
+    refused(edgekit("frontends", "--size", "4x4", "--frontend", "scattering", cwd=work), "2^J = 8")

@@ -226,7 +226,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 
 def test_an_absent_or_unknown_precision_lists_what_there_is(written):
     bundle = Bundle.open(written)
-    with pytest.raises(BundleError, match=r"Expected a fp32 artifact .* holds int8 \(tflite\)"):
+    with pytest.raises(BundleError, match=r"Expected an artifact of fp32 .* holds int8 \(tflite\)"):
         bundle.artifacts("fp32")
     with pytest.raises(UnknownNameError, match="Unknown precision 'int4'. Known: fp16, fp32, int8, int8-dynamic"):
         bundle.artifacts("int4")
