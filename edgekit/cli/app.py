@@ -18,6 +18,7 @@ _USAGE_ERROR: Any = typer.BadParameter.__base__
 _COMMANDS = {
     "quickstart": "quickstart",
     "train": "train",
+    "sweep": "sweep",
     "evaluate": "evaluate",
     "export": "export",
     "pack": "pack",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class RunConfig:
         temperature: divides logits before the softmax; fitted on the validation split.
         weights: sha256 of model.safetensors.
         versions: package -> version that trained it.
+        options: of the network, in place of the registered ones.
     """
 
     name: str
@@ -95,6 +96,7 @@ class RunConfig:
     temperature: float
     weights: str
     versions: dict[str, str]
+    options: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
 
@@ -145,7 +147,10 @@ def load_run(path: str | Path) -> Run:
     """
     folder = Path(path)
     config = _read_config(folder)
-    module = create_model(config.model, classes=config.classes, input_shape=config.input_shape)
+    try:
+        module = create_model(config.model, classes=config.classes, input_shape=config.input_shape, options=config.options)
+    except TypeError as error:
+        raise ModelError(f"Expected options of {config.model} in {folder / CONFIG}: {error}. Train again.") from error
     _load_weights(module, folder / WEIGHTS, config.weights)
     try:
         frontend = create_frontend(config.frontend.name, config.frontend.config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from edgekit.core.registry import Registry
 from edgekit.errors import UnknownNameError
 from edgekit.models.counts import count_macs, count_parameters
 
-__all__ = ["MODELS", "ModelInfo", "count_macs", "count_parameters", "create_model", "describe", "model_info"]
+__all__ = ["MODELS", "ModelInfo", "count_macs", "count_parameters", "create_model", "describe", "model_info", "takes_neurons"]
 
 
 # (level / 255 - mean) / deviation, with the means and deviations of red, green and blue over ImageNet.
@@ -111,19 +112,25 @@ def model_info(name: str) -> ModelInfo:
     return MODELS[name]
 
 
-def create_model(name: str, *, classes: int, input_shape: tuple[int, ...]) -> nn.Module:
+def takes_neurons(name: str) -> bool:
+    """Whether a network has a hidden layer whose width ("hidden") can be chosen."""
+    return "hidden" in inspect.signature(_FACTORIES.load(name)).parameters
+
+
+def create_model(name: str, *, classes: int, input_shape: tuple[int, ...], options: Mapping[str, Any] | None = None) -> nn.Module:
     """A freshly initialised network (seed torch first for a repeatable one).
 
     Args:
         name: a name of `MODELS`.
         classes: number of logits.
         input_shape: of one image's features, without the batch dimension: the front end's `output.shape`.
+        options: keyword arguments of the class, in place of the registered ones.
 
     Raises:
         UnknownNameError: listing the known names.
         ModelError: when the features are too small for the network, or not of its kind.
     """
-    module: nn.Module = _FACTORIES.load(name)(tuple(input_shape), classes, **model_info(name).options)
+    module: nn.Module = _FACTORIES.load(name)(tuple(input_shape), classes, **{**model_info(name).options, **(options or {})})
     return module
 
 

@@ -42,10 +42,11 @@ class TrainConfig:
         clip: bound of the standardised features, in winsorised standard deviations.
         augment: a name of `edgekit.training.augment.POLICIES`.
         copies: augmented copies of each image; None for as many as is sensible for the number of images, at most 16.
-        path: of the signature, None for the network's default; likewise the next four.
+        path: of the signature, None for the network's default; likewise size, depth, directions and decode.
         size: (height, width) in pixels.
         depth: of the signature.
         directions: of the signature.
+        neurons: of the hidden layer, for networks whose width can be chosen; None for the paper's.
         decode: "exact" or "scaled", of JPEG files; see `edgekit.frontends.loading`.
         teacher: a finished run to learn from as well, on the same classes; see `edgekit.training.distill`.
         alpha: share of the true labels in the loss beside a teacher, 0 to 1.
@@ -75,6 +76,7 @@ class TrainConfig:
     size: tuple[int, int] | None = None
     depth: int | None = None
     directions: str | None = None
+    neurons: int | None = None
     decode: str | None = None
     teacher: str | os.PathLike[str] | None = None
     alpha: float = 0.5
@@ -94,6 +96,7 @@ class TrainConfig:
             if getattr(self, name) not in known:
                 raise UnknownNameError({"augment": "augmentation"}.get(name, name), getattr(self, name), known)
         _expect(self.epochs is None or self.epochs >= 1, "epochs", "at least 1", self.epochs)
+        _expect(self.neurons is None or self.neurons >= 1, "neurons", "at least 1", self.neurons)
         _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         _expect(0 <= self.alpha <= 1, "alpha", "0 to 1", self.alpha)
         for name in ("learning_rate", "clip", "temperature"):
@@ -117,6 +120,10 @@ class TrainConfig:
         given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode")}
         given["size"] = self.size and list(self.size)
         return {name: value for name, value in given.items() if value is not None}
+
+    def network_options(self) -> dict[str, Any]:
+        """The keyword arguments of the network that were asked for."""
+        return {} if self.neurons is None else {"hidden": self.neurons}
 
     def settings(self) -> dict[str, Any]:
         """Everything that decides the outcome, as JSON values: without the places of data and run."""

@@ -21,7 +21,7 @@ from edgekit.core.optional import has_module
 from edgekit.errors import MissingExtraError, UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.models.checkpoint import STATE, VALIDATION, DataEntry, RunConfig, save_run
-from edgekit.models.registry import ModelInfo, create_model, model_info
+from edgekit.models.registry import ModelInfo, create_model, model_info, takes_neurons
 from edgekit.training.config import TrainConfig
 from edgekit.training.curves import curves_csv, curves_svg
 from edgekit.training.data import DataSet, scan
@@ -93,6 +93,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
         if not has_module(package):
             raise MissingExtraError(package, "train")
     info = model_info(config.model)
+    if config.neurons is not None and not takes_neurons(config.model):
+        raise UserError(f"Expected a network with neurons to choose, {config.model} has none. Leave out --neurons.")
     check_out(config)
     data, frontend = _data(config, info)
     teacher = None if config.teacher is None else load_teacher(Path(config.teacher), data.labels)
@@ -163,7 +165,9 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
 
 def _new_module(config: TrainConfig, frontend: FrontEnd, classes: int) -> nn.Module:
     with seeded(epoch_seed(config.seed, -1)):
-        return create_model(config.model, classes=classes, input_shape=tuple(frontend.output.shape))
+        return create_model(
+            config.model, classes=classes, input_shape=tuple(frontend.output.shape), options=config.network_options()
+        )
 
 
 def _make_folder(config: TrainConfig) -> None:
@@ -220,6 +224,7 @@ def _run_config(config: TrainConfig, data: DataSet | WindowSet, prepared: Prepar
         temperature=temperature,
         weights="",
         versions=_versions(),
+        options=config.network_options(),
     )
 
 
