@@ -48,6 +48,10 @@ class _Server(uvicorn.Server):
     whose first request is under way, would be reset.
     """
 
+    def __init__(self, config: uvicorn.Config, on_closed: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.on_closed = on_closed
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
@@ -58,6 +62,7 @@ class _Server(uvicorn.Server):
             waiting += _accept_all(listener)
         for server in self.servers:
             server.close()
+        self.on_closed()
         for accepted in waiting:
             with contextlib.suppress(OSError):
                 await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
@@ -210,7 +215,6 @@ class Daemon:
         """Answer what was accepted, tell clients to ask elsewhere, then close."""
         self._notifier.stopping()
         _log.info("ending", extra={"in_flight": self.service.in_flight})
-        self.service.draining = True
         for task in beside:
             task.cancel()
         for server, _ in self._listeners:
@@ -220,6 +224,10 @@ class Daemon:
         if self.settings.uds is not None:
             self.settings.uds.unlink(missing_ok=True)
         _log.info("ended")
+
+    def _say_last_words(self) -> None:
+        """Nothing listens any more: from now on answers end their connections, and no client comes back by a closing door."""
+        self.service.draining = True
 
     def _server(self, door: Door, connections: Connections, cert: Path | None, key: Path | None) -> _Server:
         config = uvicorn.Config(
@@ -236,7 +244,7 @@ class Daemon:
             ssl_certfile=cert,
             ssl_keyfile=key,
         )
-        return _Server(config)
+        return _Server(config, self._say_last_words)
 
 
 def run(settings: Settings, announce: Callable[[dict[str, Any]], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
@@ -85,12 +86,16 @@ def test_sigterm_under_load_loses_no_request(golden_bundle, body, number):
     answers, refused = [], []
 
     def client(address: str) -> None:
+        connection = http.client.HTTPConnection(address, timeout=10)
         while True:
             try:
-                answers.append(ask(address, "POST", "/v2/models/textures/infer", body).status)
+                connection.request("POST", "/v2/models/textures/infer", body)
+                answer = connection.getresponse()
+                answer.read()
+                answers.append(answer.status)
             except ConnectionRefusedError:
                 return
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 refused.append(error)
                 return
 
