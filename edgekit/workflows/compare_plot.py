@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,9 @@ def comparison_figure(rows: Sequence[dict[str, Any]]) -> Any:
 
 _Point = tuple[float, float, str, str]
 
+#: Left, bottom, right, top in pixels.
+_Box = tuple[float, float, float, float]
+
 
 def _points(rows: Sequence[dict[str, Any]], cost: str) -> list[_Point]:
     """(cost, accuracy in %, name, precision): of a file that was measured on several runtimes the best one."""
@@ -101,6 +105,11 @@ def _draw(axes: Any, points: Sequence[_Point], title: str) -> None:
         axes.plot(x, y, marker=marker, markersize=6, markerfacecolor=fill, markeredgecolor=INK, linestyle="none", zorder=3)
     axes.margins(0.18, 0.14)
     axes.set_xlabel(title)
+    ticker = require("matplotlib.ticker", "train")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    plain = ticker.FuncFormatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_formatter(plain if title.startswith("ms") else ticker.EngFormatter())
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.5)
 
@@ -129,6 +138,7 @@ def _name(axes: Any, points: Sequence[_Point], renderer: Any) -> None:
     half = 5 * scale
     taken = [(x - half, y - half, x + half, y + half) for x, y in pixels]
     best = pareto([(x, y) for x, y, *_ in points])
+    taken += _steps(sorted((*pixels[i],) for i in best), scale)
     for i in sorted(range(len(points)), key=lambda i: (i not in best, points[i][0])):
         x, y, name, _ = points[i]
         text = axes.annotate(name, (x, y), (0, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center", ha="center")
@@ -143,6 +153,13 @@ def _name(axes: Any, points: Sequence[_Point], renderer: Any) -> None:
                 break
         else:
             text.remove()
+
+
+def _steps(front: Sequence[tuple[float, float]], half: float) -> Iterator[_Box]:
+    """The line of the front as boxes: to the right, then up."""
+    for (x, y), (right, above) in pairwise(front):
+        yield x, y - half, right, y + half
+        yield right - half, y, right + half, above
 
 
 def _offsets(width: float, height: float) -> Iterator[tuple[float, float]]:
@@ -161,9 +178,6 @@ def _lead(axes: Any, point: tuple[float, float], offset: tuple[float, float], he
         end = (dx, dy - math.copysign(height / 2 + 1, dy))
         arrow = {"arrowstyle": "-", "color": _MUTED, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3}
         axes.annotate("", point, end, textcoords="offset points", arrowprops=arrow, zorder=2)
-
-
-_Box = tuple[float, float, float, float]
 
 
 def _around(centre: tuple[float, float], width: float, height: float) -> _Box:
