@@ -151,6 +151,14 @@ def test_probabilities_are_never_softmaxed_twice():
         assert pipeline.predict(texture("blobs", 0)).probabilities == {"a": 0.75, "b": 0.25}
 
 
+@pytest.mark.parametrize(("least", "label", "index"), [(None, "a", 0), (0.75, "a", 0), (0.76, "unknown", -1)])
+def test_an_answer_below_the_least_probability_is_unknown(least, label, index):
+    with Pipeline(card(output=OutputEntry("probabilities", answer_from=least)), fake([0.75, 0.25])) as pipeline:
+        prediction = pipeline.predict(texture("blobs", 0))
+    assert (prediction.label, prediction.index) == (label, index)
+    assert prediction.probabilities == {"a": 0.75, "b": 0.25}
+
+
 def test_raw_scores_have_no_probabilities():
     with Pipeline(card(output=OutputEntry("raw")), fake([-3.0, 9.0])) as pipeline:
         prediction = pipeline.predict(texture("blobs", 0))
