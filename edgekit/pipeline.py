@@ -223,18 +223,19 @@ def choose_artifact(bundle: Bundle, runtime: str | None = None, precision: str |
     """
     format_, wanted = RUNTIME_FORMATS[runtime] if runtime else None, bundle.manifest.default
     found = bundle.artifacts(precision, format_)
-    candidates = sorted(found, key=lambda a: (a.precision != wanted, _PREFERENCE.index(a.precision)))
-    ranked = [
+    pairs = [
         (artifact, name)
-        for artifact in candidates
-        for name in RUNTIME_FORMATS
-        if runtime in (None, name) and RUNTIME_FORMATS[name] == artifact.format
+        for name, format_of in RUNTIME_FORMATS.items()
+        for artifact in found
+        if runtime in (None, name) and format_of == artifact.format
     ]
+    ranked = sorted(pairs, key=lambda pair: (pair[0].precision != wanted, _PREFERENCE.index(pair[0].precision)))
     for artifact, name in ranked:
         if runtime or name in installed_runtimes(artifact.format):
             return artifact, name
     # Nothing fits: opening the first choice raises the error with its install line.
-    open_runtime(bundle.read(candidates[0].file), None, 1, candidates[0].format).close()
+    first, _ = ranked[0]
+    open_runtime(bundle.read(first.file), None, 1, first.format).close()
     raise BundleError(f"Expected an installed runtime for an artifact of {bundle.path}, found none.")
 
 

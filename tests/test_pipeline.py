@@ -182,7 +182,7 @@ def test_unknown_or_absent_words_are_refused(golden_bundle):
         edgekit.open(golden_bundle, runtime="torchscript")
     with pytest.raises(UnknownNameError, match="Unknown precision 'int4'"):
         edgekit.open(golden_bundle, precision="int4")
-    with pytest.raises(BundleError, match="Expected a fp16 onnx artifact"):
+    with pytest.raises(BundleError, match="Expected an artifact of fp16 onnx"):
         edgekit.open(golden_bundle, runtime="onnxruntime", precision="fp16")
 
 

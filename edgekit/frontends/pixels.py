@@ -23,7 +23,8 @@ _CHANNELS = {"rgb": 3, "bgr": 3, "grey": 1}
 #: ITU-R BT.601.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
-_LARGEST = float(np.finfo(np.float32).max)
+#: The largest float32; asking NumPy 1 for it warns on cores that flush denormals.
+_LARGEST = 3.4028234663852886e38
 
 
 @dataclass(frozen=True)
