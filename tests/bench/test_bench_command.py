@@ -90,7 +90,7 @@ def test_what_is_excluded_or_unknown_is_said(golden_bundle):
     assert {c.artifact.precision for c in candidates_of(bundle, precision="fp32")} == {"fp32"}
     with pytest.raises(UnknownNameError, match="Unknown runtime 'tpu'"):
         candidates_of(bundle, runtime="tpu")
-    with pytest.raises(BundleError, match="Expected a fp16 onnx artifact"):
+    with pytest.raises(BundleError, match="Expected an artifact of fp16 onnx"):
         candidates_of(bundle, runtime="onnxruntime", precision="fp16")
     with pytest.raises(InputError, match=r"numbers of threads of at least 1, got \[0\]"):
         candidates_of(bundle, threads=(0,))
