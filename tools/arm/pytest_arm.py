@@ -14,7 +14,7 @@ from hypothesis import settings
 #: Oracles that no board has: a test that skips for want of one has its place on the workstation.
 _ELSEWHERE = ("iisignature", "kornia", "kymatio", "scikit-image", "torch")
 
-settings.register_profile("arm", max_examples=10, deadline=None, derandomize=True)
+settings.register_profile("arm", max_examples=5, deadline=None, derandomize=True)
 settings.load_profile("arm")
 
 
