@@ -25,7 +25,6 @@ SHORT = (
     "tests/arm/test_on_arm.py",
     "tests/test_pipeline.py",
     "tests/frontends/test_kernels.py",
-    "tests/frontends/test_pixels.py",
 )
 COMMANDS = "tests/cli/test_commands.py"
 #: Signing starts the command a dozen times and computes nothing that differs between cores.
