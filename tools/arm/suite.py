@@ -27,8 +27,8 @@ SHORT = (
     "tests/frontends/test_kernels.py",
 )
 COMMANDS = "tests/cli/test_commands.py"
-#: Signing starts the command a dozen times and computes nothing that differs between cores.
-ELSEWHERE = "tests/core/test_signature.py"
+#: Signing starts the command a dozen times, and costs are counted the same everywhere: nothing there differs between cores.
+ELSEWHERE = ("tests/core/test_signature.py", "tests/frontends/test_cost.py")
 LONG = (
     *("tests/arm", "tests/test_pipeline.py", "tests/frontends", "tests/core", "tests/runtimes"),
     # Each starts the command in a process of its own, 3 to 10 s here.
@@ -77,8 +77,7 @@ def run(row: Row, board: Path, wheel: Path, folder: Path) -> bool:
     }
     options = ["-c", REPO / "pyproject.toml", "--rootdir", REPO, "--import-mode", "append", "-p", "pytest_arm"]
     options += [
-        "--ignore",
-        REPO / ELSEWHERE,
+        *(f"--ignore={REPO / test}" for test in ELSEWHERE),
         "-p",
         "no:cacheprovider",
         "-m",
