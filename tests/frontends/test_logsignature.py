@@ -153,3 +153,13 @@ def test_what_it_does_not_know_is_refused():
         create_frontend("logsignature", {"deep": 4})
     with pytest.raises(InputError, match="32 features"):
         LogSignature(standardise=Standardisation((1.0, 1.0), (0.0, 0.0)))
+
+
+@pytest.mark.parametrize(("depth", "width"), [(5, 320), (5, 1000), (6, 480), (6, 256)])
+def test_long_rows_of_noise_keep_their_digits_in_float32(rng, depth, width):
+    iisignature = pytest.importorskip("iisignature", reason="iisignature is the oracle for log-signatures")
+    image = rng.integers(0, 256, (4, width, 3), dtype=np.uint8)
+    expected = iisignature.logsig(image / 255.0, iisignature.prepare(3, depth))
+    features = LogSignature((4, width), depth)(image)
+    assert features.dtype == np.float32
+    assert np.abs(features - expected).max() <= 5e-6 * np.abs(expected).max()
