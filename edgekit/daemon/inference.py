@@ -13,13 +13,13 @@ from msgspec import UNSET
 
 from edgekit.core.spec import TensorSpec
 from edgekit.daemon.loading import LoadedModel
+from edgekit.daemon.messages import read_infer_request
 from edgekit.daemon.refusals import BadRequest
 from edgekit.daemon.schemas import InferInput, InferRequest, InferResponse, OutputTensor
 from edgekit.daemon.tensors import FLOAT, bytes_tensor, from_bytes, from_json, plain, top_classes
 
 __all__ = ["Inference", "Wanted", "encode_answer", "json_limit", "parse_request"]
 
-_DECODER = msgspec.json.Decoder(InferRequest)
 _ENCODER = msgspec.json.Encoder()
 
 #: Characters that a float64 may take in JSON with its comma, a space or a line break and indentation.
@@ -83,7 +83,7 @@ def parse_request(body: bytes, json_bytes: int | None, model: LoadedModel) -> In
     end = len(body) if json_bytes is None else json_bytes
     if end > json_limit(spec):
         raise BadRequest(f"Expected at most {json_limit(spec)} bytes of JSON for this model, got {end}.")
-    request = _decode(memoryview(body)[:end])
+    request = read_infer_request(body if json_bytes is None else memoryview(body)[:end])
     if len(request.inputs) != 1:
         raise BadRequest(f"Expected one input, {spec.name!r}, got {len(request.inputs)}.")
     tensor, rest = request.inputs[0], memoryview(body)[end:]
@@ -115,18 +115,6 @@ def encode_answer(name: str, inference: Inference, scores: np.ndarray, model: Lo
     return (head + raw, len(head)) if wanted.binary else (head, None)
 
 
-def _decode(text: memoryview) -> InferRequest:
-    try:
-        return _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"Expected a request for inference as JSON: {_words(error)}.") from error
-
-
-def _words(error: Exception) -> str:
-    """The decoder's own words, which name the key; a deep nesting has none."""
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-
-
 def _features(tensor: InferInput, spec: TensorSpec, rest: memoryview) -> np.ndarray:
     size = tensor.parameters.get("binary_data_size")
     if size is None:
@@ -134,7 +122,7 @@ def _features(tensor: InferInput, spec: TensorSpec, rest: memoryview) -> np.ndar
             raise BadRequest("Expected no bytes behind the JSON, or a binary_data_size that tells of them.")
         if tensor.data is UNSET:
             raise BadRequest(f"Expected data, or a binary_data_size, in the input {spec.name!r}.")
-        return from_json(tensor, bytes(tensor.data), spec)
+        return from_json(tensor, spec)
     if tensor.data is not UNSET:
         raise BadRequest("Expected data or a binary_data_size, got both.")
     if not isinstance(size, int) or isinstance(size, bool) or size != len(rest):

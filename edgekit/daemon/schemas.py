@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct
 
 __all__ = [
     "Classification",
@@ -27,10 +27,13 @@ __all__ = [
     "WindowRequest",
 ]
 
+#: At most so many tensors in a request.
+INPUTS = 64
+
 Size = Annotated[int, Meta(ge=0, le=2**31)]
 
-#: An array of numbers, nested or flat: left as it is, for a parser that makes arrays without an object for each number.
-Numbers = Annotated[Raw, Meta(extra_json_schema={"type": "array", "items": {}})]
+#: An array of numbers, nested or flat: left to the parser as it is, without an object for each number.
+Numbers = Annotated[Any, Meta(extra_json_schema={"type": "array", "items": {}})]
 
 
 class InferInput(Struct):
@@ -40,7 +43,7 @@ class InferInput(Struct):
     shape: Annotated[list[Size], Meta(max_length=8)]
     datatype: str
     parameters: dict[str, Any] = {}
-    data: Numbers | UnsetType = UNSET
+    data: Numbers = UNSET
 
 
 class RequestedOutput(Struct):
@@ -53,9 +56,9 @@ class RequestedOutput(Struct):
 class InferRequest(Struct):
     """A request for inference."""
 
-    inputs: Annotated[list[InferInput], Meta(max_length=64)]
+    inputs: Annotated[list[InferInput], Meta(max_length=INPUTS)]
     id: str = ""
-    outputs: Annotated[list[RequestedOutput], Meta(max_length=64)] | None = None
+    outputs: Annotated[list[RequestedOutput], Meta(max_length=INPUTS)] | None = None
     parameters: dict[str, Any] = {}
 
 

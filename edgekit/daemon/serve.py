@@ -24,6 +24,7 @@ from edgekit.daemon.board import BoardState
 from edgekit.daemon.bodies import Bodies
 from edgekit.daemon.connections import Connections, GuardedProtocol
 from edgekit.daemon.loading import LoadedModel
+from edgekit.daemon.memory import keep_freed_memory
 from edgekit.daemon.metrics import Metrics
 from edgekit.daemon.notify import Notifier
 from edgekit.daemon.refusals import Busy, Expired, LoadFailed, NotReady
@@ -261,6 +262,7 @@ def run(settings: Settings, announce: Callable[[dict[str, Any]], None]) -> None:
     async def main() -> None:
         await Daemon(settings).run(announce)
 
+    keep_freed_memory()
     asyncio.run(main())
 
 

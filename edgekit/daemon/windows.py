@@ -7,16 +7,13 @@ import struct
 import zipfile
 import zlib
 
-import msgspec
 import numpy as np
 
+from edgekit.daemon.messages import read_window_request
 from edgekit.daemon.refusals import BadRequest, TooLarge
-from edgekit.daemon.schemas import WindowRequest
 from edgekit.daemon.tensors import numbers
 
 __all__ = ["read_window"]
-
-_DECODER = msgspec.json.Decoder(WindowRequest)
 
 #: Of float64, with the array's header and alignment.
 _VALUE = 8
@@ -45,10 +42,10 @@ def read_window(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 def _from_json(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        data = _DECODER.decode(content).window
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        data = read_window_request(content).window
+    except BadRequest as error:
         raise BadRequest('Expected JSON {"window": [...]}, or an .npz file with an array x.') from error
-    return numbers(bytes(data), shape, "window")
+    return numbers(data, shape, "window")
 
 
 def _from_npz(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
