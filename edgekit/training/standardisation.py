@@ -2,7 +2,7 @@
 
 The higher levels of a signature have far tails: their standard deviation is that of a few rows, and most values lie within a
 fifth of it, in the middle few steps of an int8 scale. So mean and deviation are those of the values clipped at three deviations,
-found by repeating fit and clip (iterated winsorising).
+found by repeating fit and clip (iterated winsorising). Both are rounded to the digits that matter.
 """
 
 from __future__ import annotations
@@ -34,4 +34,4 @@ def fit_standardisation(features: np.ndarray, clip: float, axis: int = -1) -> St
         mean, deviation = clipped.mean(axis=0, dtype=np.float64), clipped.std(axis=0, dtype=np.float64)
         low, high = mean - _BOUND * deviation, mean + _BOUND * deviation
         clipped = np.clip(flat, low.astype(np.float32), high.astype(np.float32))
-    return Standardisation.fit(clipped, clip)
+    return Standardisation.fit(clipped, clip).rounded()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from torch import nn
@@ -91,6 +92,31 @@ def test_weights_stay_aligned_to_16_bytes(original: bytes) -> None:
         if isinstance(weights, np.ndarray):
             start = weights.__array_interface__["data"][0] - np.frombuffer(model, np.uint8).__array_interface__["data"][0]
             assert start % 16 == 0
+
+
+def test_flattening_is_left_to_the_fully_connected_layer_and_shapes_are_options(original: bytes) -> None:
+    stripped = tflite_strip(original)
+    assert operators(stripped) == [kind for at, kind in enumerate(operators(original)) if at != 5]
+    graph = schema.ModelT.InitFromPackedBuf(bytearray(stripped), 0).subgraphs[0]
+    assert len(graph.operators[0].inputs) == 1
+    assert list(graph.operators[0].builtinOptions.newShape) == [1, 1, 64, 120]
+    assert not any(tensor.type == schema.TensorType.INT32 for tensor in graph.tensors)
+
+
+def test_a_reshape_that_somebody_else_reads_stays() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(24, 24)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            flat = x.reshape(1, 24)
+            return self.linear(flat) + torch.sin(flat)
+
+    x = np.random.default_rng(0).normal(size=(1, 4, 6)).astype(np.float32)
+    model = to_tflite(Twice().eval(), x)
+    assert schema.BuiltinOperator.RESHAPE in operators(tflite_strip(model))
+    assert np.array_equal(run(tflite_strip(model), x), run(model, x))
 
 
 def test_strip_twice_is_strip_once(original: bytes) -> None:
