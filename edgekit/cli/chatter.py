@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import shutil
 import sys
@@ -20,8 +21,9 @@ def native_chatter_aside() -> Iterator[None]:
     """Send file descriptor 2 to a temporary file while the block runs; Python's own stderr goes on as before.
 
     LiteRT announces its delegate there at every start, with no switch to stop it. An exception that nobody foresaw brings what
-    was printed back, in front of the traceback.
+    was printed back, in front of the traceback. Pillow logs some damages that it raises as well: our one line says them.
     """
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     stream = sys.stderr
     if not isinstance(stream, io.TextIOWrapper) or stream is not sys.__stderr__:
         yield

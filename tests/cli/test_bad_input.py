@@ -90,6 +90,16 @@ def test_predict_names_a_truncated_jpeg(work, tmp_path, bundle):
     refused(edgekit("predict", bundle, cut, "--json", cwd=work), "cut.jpg")
 
 
+def test_predict_names_a_damaged_tiff_in_one_line_although_pillow_logs_another(work, tmp_path, bundle):
+    whole = tmp_path / "damaged.tif"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(whole)
+    samples = (277).to_bytes(2, "little") + (3).to_bytes(2, "little") + (1).to_bytes(4, "little")
+    content = whole.read_bytes()
+    assert content.count(samples + b"\3\0") == 1  # the tag of the samples a pixel
+    whole.write_bytes(content.replace(samples + b"\3\0", samples + b"\x63\0"))
+    refused(edgekit("predict", bundle, whole, cwd=work), "damaged.tif")
+
+
 def test_bad_images_among_good_ones_are_named_and_counted(work, tmp_path, bundle):
     folder = tmp_path / "mixed"
     for number in range(4):
