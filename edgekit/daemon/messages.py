@@ -46,10 +46,10 @@ def _read(text: bytes | memoryview, kind: type[T], readers: Mapping[str, Callabl
 
 
 def _fields(value: Any, kind: type[msgspec.Struct], readers: Mapping[str, Callable[[Any], Any]]) -> Any:
-    """The fields that a type has, as plain values. They are looked up by name: of others there may be very many."""
+    """The fields that a type has, as plain values; of each name the first, and of others there may be very many."""
     if not isinstance(value, simdjson.Object):
         return _plain(value)
-    return {name: readers.get(name, _plain)(value[name]) for name in kind.__struct_fields__ if name in value}
+    return {name: readers.get(name, _plain)(value[name]) for name in set(value).intersection(kind.__struct_fields__)}
 
 
 def _inputs(value: Any) -> Any:
