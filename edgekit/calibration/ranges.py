@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edgekit.core.bundle import Bundle, is_bundle
 from edgekit.core.recipe import OBSERVERS, Format
+from edgekit.core.spec import Affine
 from edgekit.core.strict import from_json, to_json
 from edgekit.errors import BundleError, InputError, UnknownNameError
 
@@ -52,6 +53,17 @@ class Range:
         """
         bounds = [max(-low, high, 0.0) for low, high in zip(self.low, self.high, strict=True)]
         return Range(tuple(-bound * 128 / 127 for bound in bounds), tuple(bounds), self.axis)
+
+    def affine(self, symmetric: bool = False) -> Affine:
+        """Scale and zero point of a whole tensor in int8, as both quantizers find them; zero is always representable.
+
+        Args:
+            symmetric: with the zero point 0.
+        """
+        said = self.centred() if symmetric else self
+        low, high = min(said.low[0], 0.0), max(said.high[0], 0.0)
+        scale = max(high - low, 1e-9) / 255
+        return Affine(scale, round(-128 - low / scale), "int8")
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,10 @@ def export(
         float | None,
         typer.Option(help="Points of accuracy that int8 may lose; where it loses more, some layers stay in float."),
     ] = None,
+    qat: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs of fine-tuning for int8 first, on the same images; where int8 misses its gate."),
+    ] = None,
     answer_precision: Annotated[
         float | None,
         typer.Option(help="Share of right ones wanted among answers, as 0.95, on the validation split; below, unknown."),
@@ -72,7 +76,7 @@ def export(
         known = None if ranges is None else Ranges.load(ranges)
         manifest = export_run(
             *(subject, out, progress, target, calibration, recipe, precision or (), fuse_frontend),
-            *(notes.append, known, gate, answer_precision),
+            *(notes.append, known, gate, answer_precision, qat or 0),
         )
     profile = get_target(target)
     commands = profile.commands_for(out.name, {artifact.file for artifact in manifest.artifacts})

@@ -122,6 +122,23 @@ class ModelCard:
 
 
 @dataclass(frozen=True)
+class Tuning:
+    """A fine-tuning for int8 between the run and its files, which are all made of the tuned weights.
+
+    Attributes:
+        epochs: passes over the images.
+        seed: of their order.
+        images: how many.
+        digest: sha256 over their features.
+    """
+
+    epochs: int
+    seed: int
+    images: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """manifest.json of a bundle.
 
@@ -134,6 +151,7 @@ class Manifest:
         tools: package -> version of everything that had a hand in the files.
         ranges: of every tensor of the float graphs, see `edgekit.calibration.ranges`; null where no file needs them.
         default: precision that is opened where the caller does not choose; null: int8 where there is one.
+        tuning: of the run's weights for int8; null: the files hold the run's own.
     """
 
     name: str
@@ -149,6 +167,7 @@ class Manifest:
     tools: dict[str, str]
     default: Precision | None = None
     ranges: FileEntry | None = None
+    tuning: Tuning | None = None
     schema: int = SCHEMA
 
     @property

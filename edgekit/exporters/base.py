@@ -28,6 +28,7 @@ __all__ = [
     "OUTPUT_NAME",
     "Converted",
     "check_calibration",
+    "simplify",
     "simplify_for_onnx",
     "simplify_for_tensorrt",
     "simplify_for_tflite",
@@ -53,6 +54,19 @@ class Converted:
     output: Affine | None = None
 
 
+def simplify(module: nn.Module, sample: np.ndarray) -> nn.Module:
+    """What all formats share: constants evaluated, dropout gone, batch norms folded, layers merged. The module is untouched.
+
+    Args:
+        module: any network from one float32 tensor to one.
+        sample: one input, (1, ...) float32.
+    """
+    example = torch.from_numpy(sample)
+    plain = drop_dropout(fold_constants(prepare(module)))
+    folded = fold_norm_into_sum(fold_batch_norm(plain, example), example)
+    return merge_linear(merge_parallel(trim_dead_taps(folded, example), example))
+
+
 def simplify_for_onnx(module: nn.Module, sample: np.ndarray) -> nn.Module:
     """A copy in eval mode, simplified and with Mish spelled out. The module itself is untouched.
 
@@ -63,26 +77,20 @@ def simplify_for_onnx(module: nn.Module, sample: np.ndarray) -> nn.Module:
         module: any network from one float32 tensor to one.
         sample: one input, (1, ...) float32.
     """
-    return rewrite_mish(_simplify(module, torch.from_numpy(sample)), "tanh")
+    return rewrite_mish(simplify(module, sample), "tanh")
 
 
 def simplify_for_tensorrt(module: nn.Module, sample: np.ndarray) -> nn.Module:
     """As `simplify_for_onnx`, and 1-D convolutions as 2-D ones: TensorRT has no others with quantized weights."""
     example = torch.from_numpy(sample)
-    return rewrite_mish(conv1d_to_conv2d(_simplify(module, example), example), "tanh")
+    return rewrite_mish(conv1d_to_conv2d(simplify(module, sample), example), "tanh")
 
 
 def simplify_for_tflite(module: nn.Module, sample: np.ndarray) -> nn.Module:
     """As `simplify_for_onnx`, and 1-D convolutions written channels-last, softmax over the last axis, no batch norm left."""
     example = torch.from_numpy(sample)
-    picture = conv1d_to_conv2d(_simplify(module, example), example)
+    picture = conv1d_to_conv2d(simplify(module, sample), example)
     return rewrite_mish(batch_norm_to_depthwise(softmax_last(picture, example)), "division")
-
-
-def _simplify(module: nn.Module, example: torch.Tensor) -> nn.Module:
-    plain = drop_dropout(fold_constants(prepare(module)))
-    folded = fold_norm_into_sum(fold_batch_norm(plain, example), example)
-    return merge_linear(merge_parallel(trim_dead_taps(folded, example), example))
 
 
 def check_calibration(calibration: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -121,7 +121,7 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges
         # Float edges: TensorRT quantizes inside the network, and wants each DequantizeLinear behind a QuantizeLinear.
         return Converted(_serialize(quantized, target))
     if recipe.float_layers:
-        onnx_float_edges(quantized, *(_affine(found[name], recipe) for name in (INPUT_NAME, OUTPUT_NAME)))
+        onnx_float_edges(quantized, *(found[name].affine(recipe.symmetric) for name in (INPUT_NAME, OUTPUT_NAME)))
     quantized, entry, leaving = onnx_integer_edges(onnx_integer_moves(quantized))
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
     affines = {INPUT_NAME: entry, OUTPUT_NAME: leaving}
@@ -181,8 +181,9 @@ def _quantize(
     onnx, by_tensorrt = require("onnx", "export"), target.scheme == "tensorrt"
     source, result, cache = (folder / name for name in ("prepared.onnx", "result.onnx", "ranges.json"))
     source.write_bytes(prepared)
-    # By TensorRT's scheme the quantizer itself makes ranges symmetric.
-    _save_ranges(ranges, recipe.symmetric and not by_tensorrt, cache)
+    _save_ranges(ranges, cache)
+    # The quantizer itself makes ranges symmetric: were they given so, it would still take a ReLU for what zero points clip.
+    options = {"ActivationSymmetric": recipe.symmetric}
     quantization.quantize_static(
         str(source),
         str(result),
@@ -195,27 +196,18 @@ def _quantize(
         nodes_to_exclude=list(left_out),
         calibrate_method=quantization.CalibrationMethod.MinMax,
         calibration_cache_path=cache,
-        extra_options=tensorrt.quantizer_options() if by_tensorrt else {},
+        extra_options=tensorrt.quantizer_options() if by_tensorrt else options,
     )
     return onnx.load(result)
 
 
-def _save_ranges(ranges: Mapping[str, Range], centred: bool, path: Path) -> None:
+def _save_ranges(ranges: Mapping[str, Range], path: Path) -> None:
     """Our ranges as the cache of onnxruntime's own calibration, which it then leaves out."""
     from onnxruntime.quantization import calibrate
 
-    said = {name: found.centred() if centred else found for name, found in ranges.items()}
-    pairs = {name: (np.array(found.low[0], np.float32), np.array(found.high[0], np.float32)) for name, found in said.items()}
+    pairs = {name: (np.array(found.low[0], np.float32), np.array(found.high[0], np.float32)) for name, found in ranges.items()}
     method = calibrate.CalibrationMethod.MinMax
     calibrate.save_tensors_data(calibrate.TensorsData(method, pairs), path)
-
-
-def _affine(found: Range, recipe: Recipe) -> Affine:
-    """Scale and zero point of a tensor by its range, as the quantizer finds them."""
-    said = found.centred() if recipe.symmetric else found
-    low, high = min(said.low[0], 0.0), max(said.high[0], 0.0)
-    scale = max(high - low, 1e-9) / 255
-    return Affine(scale, round(-128 - low / scale), "int8")
 
 
 def _affines_to_text(affines: Mapping[str, Affine]) -> str:

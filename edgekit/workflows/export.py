@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edgekit.calibration.ranges import RANGES_FILE, Ranges
@@ -15,12 +16,14 @@ from edgekit.exporters.targets import Target, get_target
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
 from edgekit.training.progress import Progress
+from edgekit.training.tune import TuneConfig
 from edgekit.workflows.answers import answer_threshold
 from edgekit.workflows.calibration import Steps
 from edgekit.workflows.card import card_of_run
 from edgekit.workflows.fuse import fuse_export
 from edgekit.workflows.mixed import mixed_lines
 from edgekit.workflows.sources import open_source
+from edgekit.workflows.tune import tune_run
 
 __all__ = ["MIXED", "PARITY_IMAGES", "export_run"]
 
@@ -31,6 +34,9 @@ MIXED = "mixed"
 PARITY_IMAGES = 512
 
 _GOLDEN_INPUTS = 4
+
+#: Of accuracy that fine-tuning for int8 may cost the float network, where no gate is given.
+_TUNING_POINTS = 1.0
 
 
 def export_run(
@@ -46,6 +52,7 @@ def export_run(
     ranges: Ranges | None = None,
     limit: float | None = None,
     answer_precision: float | None = None,
+    tuning_epochs: int = 0,
 ) -> Manifest:
     """Convert, quantize, verify and write.
 
@@ -64,6 +71,7 @@ def export_run(
             float until it does not. None: int8 throughout, by the usual gate.
         answer_precision: share of right ones wanted among the answers, above 0 to 1: predictions below the probability that gives
             it on the run's validation split become "unknown". None: everything is answered.
+        tuning_epochs: of fine-tuning for int8 before the export, see `edgekit.training.tune`; 0 for none.
 
     Returns:
         The manifest that was written.
@@ -82,9 +90,15 @@ def export_run(
     plan = recipe or Recipe("int8")
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
     source = open_source(run, calibration)
+    # Half of a small data set is left to fine-tune on.
+    count = min(PARITY_IMAGES, max(1, source.size // 2)) if tuning_epochs else PARITY_IMAGES
     # Another seed, so that the comparison does not see only the samples that set the ranges.
-    compared = source.draw(PARITY_IMAGES, plan.seed + 1, progress, "parity sample")
-    steps = Steps(progress, "export", 2 + 2 * len(profile.artifacts))
+    compared = source.draw(count, plan.seed + 1, progress, "parity sample")
+    steps = Steps(progress, "export", 2 + tuning_epochs + 2 * len(profile.artifacts))
+    tuning = None
+    if tuning_epochs:
+        settings = TuneConfig(tuning_epochs, plan.seed)
+        run, tuning = tune_run(run, source, compared, plan, profile, settings, limit or _TUNING_POINTS, steps, note)
     exported = export(
         run.module,
         calibration=source.calibration(plan.samples, plan.seed, steps),
@@ -106,7 +120,7 @@ def export_run(
     golden = make_golden(card, inputs[:_GOLDEN_INPUTS], exported.files)
     extra = {} if exported.ranges is None else {RANGES_FILE: exported.ranges.to_text().encode("utf-8")}
     others = {GOLDEN: golden, **extra}
-    manifest = _manifest(run, card, profile, exported, others)
+    manifest = replace(_manifest(run, card, profile, exported, others), tuning=tuning)
     write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, **others})
     return manifest
 

@@ -43,12 +43,17 @@ class Drawn:
 class Source(Protocol):
     """A data set's training side. Draws are stratified and depend on its classes, the count and the seed alone."""
 
+    @property
+    def size(self) -> int:
+        """How many images or windows there are."""
+        ...
+
     def calibration(self, count: int, seed: int, steps: Steps) -> Samples:
         """Standardised features to calibrate on, as a stream."""
         ...
 
-    def draw(self, count: int, seed: int, progress: Progress, stage: str) -> Drawn:
-        """A sample in memory."""
+    def draw(self, count: int, seed: int, progress: Progress, stage: str, without: Sequence[int] = ()) -> Drawn:
+        """A sample in memory, of which nothing lies at the positions `without`; not all of them may be taken."""
         ...
 
     def inputs(self, positions: Sequence[int]) -> np.ndarray:
@@ -78,12 +83,16 @@ class _Images:
     run: Run
     examples: tuple[Example, ...]
 
+    @property
+    def size(self) -> int:
+        return len(self.examples)
+
     def calibration(self, count: int, seed: int, steps: Steps) -> Samples:
         chosen = [self.examples[i] for i in self._positions(count, seed)]
         return calibration_stream(chosen, self.run.frontend, steps)
 
-    def draw(self, count: int, seed: int, progress: Progress, stage: str) -> Drawn:
-        positions = self._positions(count, seed)
+    def draw(self, count: int, seed: int, progress: Progress, stage: str, without: Sequence[int] = ()) -> Drawn:
+        positions = self._positions(count, seed, without)
         chosen = [self.examples[i] for i in positions]
         features, _ = plain_features(chosen, self.run.frontend, progress, stage)
         targets = np.array([example.label for example in chosen])
@@ -94,8 +103,8 @@ class _Images:
         images = (load_image(frontend, self.examples[i].path) for i in positions)
         return np.stack([resize_area(image, image_size(frontend)) for image in images])
 
-    def _positions(self, count: int, seed: int) -> list[int]:
-        return stratified_sample([example.label for example in self.examples], count, seed)
+    def _positions(self, count: int, seed: int, without: Sequence[int] = ()) -> list[int]:
+        return _drawn([example.label for example in self.examples], count, seed, without)
 
 
 @dataclass(frozen=True)
@@ -104,11 +113,22 @@ class _Windows:
     x: np.ndarray
     y: np.ndarray
 
+    @property
+    def size(self) -> int:
+        return len(self.x)
+
     def calibration(self, count: int, seed: int, steps: Steps) -> Samples:  # noqa: ARG002 - read already: no bar
         return ArraySamples(self._features(stratified_sample(self.y.tolist(), count, seed)))
 
-    def draw(self, count: int, seed: int, progress: Progress, stage: str) -> Drawn:  # noqa: ARG002 - as above
-        positions = stratified_sample(self.y.tolist(), count, seed)
+    def draw(
+        self,
+        count: int,
+        seed: int,
+        progress: Progress,  # noqa: ARG002 - as above
+        stage: str,  # noqa: ARG002 - as above
+        without: Sequence[int] = (),
+    ) -> Drawn:
+        positions = _drawn(self.y.tolist(), count, seed, without)
         return Drawn(self._features(positions), self.y[positions], positions)
 
     def inputs(self, positions: Sequence[int]) -> np.ndarray:
@@ -116,3 +136,10 @@ class _Windows:
 
     def _features(self, positions: list[int]) -> np.ndarray:
         return standardised(self.run.frontend, self.run.frontend.raw(self.x[positions]))
+
+
+def _drawn(labels: Sequence[int], count: int, seed: int, without: Sequence[int]) -> list[int]:
+    """Positions of a stratified sample of what is left."""
+    taken = set(without)
+    left = [position for position in range(len(labels)) if position not in taken]
+    return [left[i] for i in stratified_sample([labels[position] for position in left], count, seed)]
