@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 
@@ -18,6 +18,7 @@ from edgekit.core.manifest import Artifact, Parity
 from edgekit.core.recipe import Format, Precision, Recipe
 from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import InputError, MissingExtraError
+from edgekit.exporters import audit
 from edgekit.exporters import parity as gates
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
 from edgekit.exporters.embed import embed_onnx, embed_tflite
@@ -31,6 +32,8 @@ from edgekit.runtimes.open import installed_runtimes, open_runtime
 __all__ = ["Export", "artifact_file", "export", "reference_logits"]
 
 _TOOLS = ("torch", "onnx", "onnxruntime", "litert-torch", "ai-edge-quantizer", "ai-edge-litert", "tflite-runtime", "numpy")
+
+_LOOKED_AT = 32
 
 Progress = Callable[[str], None]
 
@@ -104,7 +107,7 @@ def export(
     Raises:
         InputError: on samples that do not fit each other, or a module that does not give (n, classes).
         ModelError: when the network does not convert, or the target cannot run it.
-        GateError: when a file misses its gate. Nothing is returned then.
+        GateError: when a file misses its gate, or does not hold what its recipe says. Nothing is returned then.
         MissingExtraError: without the converters, or without any runtime for a format.
     """
     profile = get_target(target) if isinstance(target, str) else target
@@ -116,6 +119,8 @@ def export(
     checked = _checked(features, parity_labels, reference)
     tell("float graphs and their ranges")
     graphs = float_graphs(module, samples, profile)
+    if gate:
+        _check_graphs(graphs, profile, checked)
     plan = recipe or Recipe("int8", samples=len(samples))
     found = calibrate(graphs, samples, plan, profile, ranges)
     if found is not None:
@@ -136,11 +141,13 @@ def export(
         check_runnable(model, format_, profile)
         artifact = _describe(format_, wanted, converted, model, features.shape[1:], layout, reference.shape[1])
         tell(f"checking {artifact.file}")
-        measured = _measure(model, format_, checked)
+        measured = _measure(model, artifact, checked, card_text, gate)
         if gate:
             asked = bound if bound is not None and precision == "int8" else gates.GATES[precision]
             for parity in measured:
                 gates.check(parity, asked, artifact.file, checked.accuracy)
+            source = quantizable(format_, graphs[format_]) if precision == "int8" else graphs[format_]
+            audit.check_numbers(model, format_, wanted, source, found, profile.scheme == "tensorrt")
         files.append((replace(artifact, parity=measured), model))
     digest = None if found is None else found.calibration
     return Export(tuple(files), _tool_versions(), digest, found, reference, tuple(mixed))
@@ -158,7 +165,7 @@ def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -
         (n, classes) float32 logits.
 
     Raises:
-        InputError: when the module gives another shape.
+        InputError: when the module gives another shape, probabilities, or logits that depend on more than their input.
     """
     from edgekit.exporters.passes.trace import prepare
 
@@ -170,7 +177,30 @@ def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -
         raise InputError(
             f"Expected a module that maps {features.shape} to (n, classes) logits, got {logits.shape}. Wrap it so that it does."
         )
+    with torch.no_grad():
+        again, alone = (network(torch.from_numpy(features[:count])).numpy() for count in (batch, 2))
+    _check_logits(logits, again, alone)
     return logits
+
+
+def _check_logits(logits: np.ndarray, again: np.ndarray, alone: np.ndarray) -> None:
+    """What no comparison of files would find, because they would do the same, or cannot do otherwise."""
+    largest = 1e-3 * float(np.abs(logits).max(initial=1e-30))
+    if np.abs(again - logits[: len(again)]).max() > largest:
+        raise InputError(
+            "Expected a module that gives the same logits for the same input, it gives others each time. Leave its noise and its "
+            "dropout out in eval mode."
+        )
+    if np.abs(alone - logits[: len(alone)]).max() > largest:
+        raise InputError(
+            "Expected logits that depend on their own input alone, they change with the rest of the batch. Use batch norms in "
+            "eval mode (their running statistics): files take one input at a time."
+        )
+    if logits.shape[1] > 1 and logits.min() >= 0 and np.abs(logits.sum(axis=1) - 1).max() < 1e-3:
+        raise InputError(
+            "Expected logits, got probabilities: numbers from 0 that sum to 1. Return what goes into the softmax; a bundle "
+            "applies one itself."
+        )
 
 
 def _samples(calibration: np.ndarray | Samples, shape: tuple[int, ...]) -> Samples:
@@ -206,15 +236,30 @@ def _spec(name: str, shape: tuple[int, ...], layout: str, affine: Affine | None)
     return TensorSpec(name, "float32" if affine is None else affine.dtype, shape, layout, affine)
 
 
-def _measure(model: bytes, format_: Format, checked: gates.Checked) -> tuple[Parity, ...]:
+def _check_graphs(graphs: Mapping[Format, bytes], profile: Target, checked: gates.Checked) -> None:
+    """The float graphs from which files are made compute what the module does, whether or not they are shipped themselves."""
+    for format_ in graphs.keys() - {format_ for format_, precision in profile.artifacts if precision == "fp32"}:
+        few, name = checked.first(_LOOKED_AT), f"the float {format_} graph"
+        with open_runtime(graphs[format_], _runtimes(format_)[0], format=format_) as runtime:
+            gates.check(gates.measure(runtime, few.features, few.reference), gates.GATES["fp32"], name)
+
+
+def _measure(model: bytes, artifact: Artifact, checked: gates.Checked, card_text: str | None, gate: bool) -> tuple[Parity, ...]:
+    measured = []
+    for name in _runtimes(artifact.format):
+        with open_runtime(model, name, format=artifact.format) as runtime:
+            if gate:
+                audit.check_described(runtime, artifact, card_text)
+                audit.check_repeats(runtime, artifact.file, checked.features)
+            measured.append(gates.measure(runtime, checked.features, checked.reference, checked.labels))
+    return tuple(measured)
+
+
+def _runtimes(format_: Format) -> tuple[str, ...]:
     names = installed_runtimes(format_)
     if not names:
         raise MissingExtraError(f"A runtime for {format_}", "onnx" if format_ == "onnx" else "litert")
-    measured = []
-    for name in names:
-        with open_runtime(model, name, format=format_) as runtime:
-            measured.append(gates.measure(runtime, checked.features, checked.reference, checked.labels))
-    return tuple(measured)
+    return tuple(names)
 
 
 def _checked(features: np.ndarray, labels: np.ndarray | None, reference: np.ndarray) -> gates.Checked:

@@ -20,7 +20,7 @@ _LOOKED_AT = 32
 
 
 def check_runnable(model: bytes, format_: Format, target: Target) -> None:
-    """Pass silently when the file fits the board's memory and its engine knows the operators.
+    """Pass silently when the file fits the board's memory, and its engine knows the operators, their set and their rules.
 
     Raises:
         ModelError: saying what does not fit, and what to do.
@@ -30,8 +30,23 @@ def check_runnable(model: bytes, format_: Format, target: Target) -> None:
             f"Expected a file of at most {target.largest_file:,} bytes for target {target.name!r} (a quarter of "
             f"{target.memory_mb} MB), got {len(model):,} bytes. Train a smaller network, or choose another board: edgekit targets"
         )
+    if format_ == "onnx":
+        _check_opset(model, target)
     if format_ == "onnx" and target.scheme == "tensorrt":
         tensorrt.check_operators(model)
+        tensorrt.check_quantization(model)
+
+
+def _check_opset(model: bytes, target: Target) -> None:
+    """Exporters write another operator set than they were asked for, and only log it."""
+    proto = require("onnx", "export").load_from_string(model)
+    found = {entry.domain: entry.version for entry in proto.opset_import}
+    if found != {"": target.opset} or proto.ir_version != target.ir_version:
+        said = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in sorted(found.items()))
+        raise ModelError(
+            f"Expected ONNX of opset {target.opset} alone in IR version {target.ir_version} for target {target.name!r}, got "
+            f"{said} in IR version {proto.ir_version}. Install the torch and onnxruntime that edgekit pins."
+        )
 
 
 def check_half_range(model: bytes, sample: np.ndarray) -> None:

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from edgekit.core.optional import require
 from edgekit.errors import ModelError
 
-__all__ = ["QUANTIZED_OPERATORS", "check_operators", "quantizer_options"]
+__all__ = ["QUANTIZED_OPERATORS", "check_operators", "check_quantization", "quantizer_options"]
 
 QUANTIZED_OPERATORS = ("Conv", "Gemm", "MatMul")
 
@@ -58,3 +60,31 @@ def check_operators(model: bytes) -> None:
             f"Expected operators that TensorRT 8.2 imports, got {', '.join(foreign)}. "
             "Rewrite the network, or export for its CPU: --target generic"
         )
+
+
+def check_quantization(model: bytes) -> None:
+    """Pass silently when pairs of zero points 0 quantize the inputs of products alone, weights are int8 and biases float.
+
+    Raises:
+        ModelError: naming the rule that is broken.
+    """
+    onnx = require("onnx", "export")
+    graph = onnx.load_from_string(model).graph
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in (node for node in graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")):
+        zero_point = constants.get(node.input[2]) if len(node.input) > 2 else None
+        _rule(zero_point is None or zero_point.dtype != np.int32, "float biases")
+        _rule(zero_point is not None and zero_point.dtype == np.int8 and not zero_point.any(), "int8 zero points of 0")
+        if node.op_type == "QuantizeLinear":
+            _rule(node.input[0] not in constants, "weights stored in int8")
+        else:
+            users = (user.op_type for user in graph.node if node.output[0] in user.input)
+            _rule(any(user in QUANTIZED_OPERATORS for user in users), f"only {_QUANTIZED} to be quantized")
+
+
+_QUANTIZED = ", ".join(QUANTIZED_OPERATORS)
+
+
+def _rule(kept: bool, wanted: str) -> None:
+    if not kept:
+        raise ModelError(f"Expected {wanted} in int8 ONNX for TensorRT 8.2, the quantizer wrote otherwise. Export fp32.")

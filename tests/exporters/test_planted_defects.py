@@ -1,0 +1,592 @@
+"""Every pitfall of the converters, planted into a step or into the finished file, ends the export: nothing slips through.
+
+The table in docs/quantization.md says which guard catches which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.numpy_helper
+import pytest
+import torch
+import torch.nn.functional as functional
+from ai_edge_litert import schema_py_generated as schema
+from torch import nn
+
+from edgekit.core.recipe import Format, PerTensor, Recipe
+from edgekit.errors import GateError, InputError, ModelError, UserError
+from edgekit.exporters import base, build, graphs, tensorrt, to_onnx, to_tflite
+from edgekit.exporters.base import Converted
+from edgekit.exporters.build import Export, export
+from edgekit.exporters.passes import tflite_strip
+from edgekit.exporters.passes.tflite_strip import pack_flatbuffer
+from edgekit.exporters.targets import TARGETS, Target
+from edgekit.runtimes.open import installed_runtimes
+from edgekit.runtimes.ort import QUANTIZATION_KEY
+from tests.exporters.networks import train
+from tests.exporters.test_mixed import images
+from tests.exporters.test_tflite_strip import outside
+
+FORMATS: tuple[Format, ...] = ("onnx", "tflite")
+X, LABELS = images(150, 2)
+
+
+def network(act: type[nn.Module] = nn.ReLU, *end: nn.Module) -> nn.Module:
+    torch.manual_seed(0)
+    stem = [nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), act(), nn.Conv2d(8, 12, 3, 2, 1), act()]
+    x, labels = images(600, 1)
+    return train(nn.Sequential(*stem, nn.Flatten(), nn.Linear(108, 16), act(), nn.Linear(16, 4), *end), x, labels, epochs=6)
+
+
+@pytest.fixture(scope="module")
+def plain() -> nn.Module:
+    return network()
+
+
+@pytest.fixture(scope="module")
+def float_graphs(plain: nn.Module) -> dict[Format, bytes]:
+    return graphs.float_graphs(plain, build.ArraySamples(X[:32]), TARGETS["generic"])
+
+
+def only(format_: Format, precision: str = "int8", **changes: Any) -> Target:
+    return replace(TARGETS["generic"], artifacts=((format_, precision),), **changes)
+
+
+def exported(module: nn.Module, target: Target, **more: Any) -> Export:
+    return export(module, calibration=X[:32], parity_features=X[32:], parity_labels=LABELS[32:], target=target, **more)
+
+
+@pytest.fixture
+def quick(plain: nn.Module, float_graphs: dict[Format, bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Export]:
+    """An export whose float graphs are made already: the defect lies behind them."""
+    monkeypatch.setattr(build, "float_graphs", lambda module, samples, target: {f: float_graphs[f] for f, _ in target.artifacts})
+    return lambda format_, precision="int8", **more: exported(plain, only(format_, precision), **more)
+
+
+def tampered(monkeypatch: pytest.MonkeyPatch, edit: Callable[[bytes], bytes]) -> None:
+    """The finished file is another."""
+    honest = build._embed
+    monkeypatch.setattr(build, "_embed", lambda model, *rest: honest(edit(model), *rest))
+
+
+# The finished file, whose labels may well be right.
+
+
+def edit_tflite(edit: Callable[[Any, Any, list[Any]], None]) -> Callable[[bytes], bytes]:
+    def work(model: bytes) -> bytes:
+        tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
+        graph = tree.subgraphs[0]
+        weighted = [operator for operator in graph.operators if len(operator.inputs) == 3]
+        edit(tree, graph, weighted)
+        return pack_flatbuffer(tree)
+
+    return work
+
+
+def edit_onnx(edit: Callable[[Any, dict[str, Any], list[Any]], None]) -> Callable[[bytes], bytes]:
+    """With the constants by name, and the pairs that dequantize weights."""
+
+    def work(model: bytes) -> bytes:
+        proto = onnx.load_from_string(model)
+        constants = {tensor.name: tensor for tensor in proto.graph.initializer}
+        pairs = [node for node in proto.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in constants]
+        edit(proto.graph, constants, [node for node in pairs if constants[node.input[0]].data_type == onnx.TensorProto.INT8])
+        return bytes(proto.SerializeToString())
+
+    return work
+
+
+def rewrite(tensor: Any, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    array = change(onnx.numpy_helper.to_array(tensor).copy())
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+
+
+def first_times(factor: float) -> Callable[[np.ndarray], np.ndarray]:
+    def change(array: np.ndarray) -> np.ndarray:
+        array.reshape(-1)[0] *= factor
+        return array
+
+    return change
+
+
+def _tflite_weight_scale(tree: Any, graph: Any, weighted: list[Any]) -> None:
+    scale = graph.tensors[weighted[0].inputs[1]].quantization.scale
+    graph.tensors[weighted[0].inputs[1]].quantization.scale = first_times(1.1)(scale.copy())
+
+
+def _tflite_weight_zero_point(tree: Any, graph: Any, weighted: list[Any]) -> None:
+    found = graph.tensors[weighted[0].inputs[1]].quantization
+    found.zeroPoint = np.ones_like(found.zeroPoint)
+
+
+def _tflite_activation(scale: float, zero_point: int) -> Callable[[Any, Any, list[Any]], None]:
+    def edit(tree: Any, graph: Any, weighted: list[Any]) -> None:
+        found = graph.tensors[weighted[2].outputs[0]].quantization
+        found.scale, found.zeroPoint = found.scale * np.float32(scale), found.zeroPoint + zero_point
+
+    return edit
+
+
+def _tflite_no_bias(tree: Any, graph: Any, weighted: list[Any]) -> None:
+    buffer = tree.buffers[graph.tensors[weighted[1].inputs[2]].buffer]
+    buffer.data = np.zeros_like(buffer.data)
+
+
+def _tflite_pruned(tree: Any, graph: Any, weighted: list[Any]) -> None:
+    buffer = tree.buffers[graph.tensors[weighted[2].inputs[1]].buffer]
+    buffer.data = np.concatenate([np.zeros(20, np.uint8), buffer.data[20:]])
+
+
+def _tflite_transposed(tree: Any, graph: Any, weighted: list[Any]) -> None:
+    tensor = graph.tensors[weighted[0].inputs[1]]
+    codes = np.asarray(tree.buffers[tensor.buffer].data, np.uint8).reshape(tensor.shape)
+    tree.buffers[tensor.buffer].data = codes.transpose(0, 2, 1, 3).reshape(-1).copy()
+
+
+def _onnx_scale(factor: float) -> Callable[[Any, dict[str, Any], list[Any]], None]:
+    return lambda graph, constants, weights: rewrite(constants[weights[0].input[1]], first_times(factor))
+
+
+def _onnx_constant(
+    change: Callable[[np.ndarray], np.ndarray], which: int = 0
+) -> Callable[[Any, dict[str, Any], list[Any]], None]:
+    return lambda graph, constants, weights: rewrite(constants[weights[which].input[0]], change)
+
+
+def _onnx_activation(scale: float, zero_point: int) -> Callable[[Any, dict[str, Any], list[Any]], None]:
+    def edit(graph: Any, constants: dict[str, Any], weights: list[Any]) -> None:
+        pair = next(node for node in graph.node if node.op_type == "QuantizeLinear")
+        names = list(pair.input[1:3])
+        graph.initializer.extend(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(constants[n]), n + "'") for n in names)
+        fresh = {tensor.name: tensor for tensor in graph.initializer}
+        rewrite(fresh[names[0] + "'"], lambda array: array * np.float32(scale))
+        rewrite(fresh[names[1] + "'"], lambda array: (array + zero_point).astype(np.int8))
+        for node in graph.node:
+            if list(node.input[1:3]) == names and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
+                node.input[1], node.input[2] = names[0] + "'", names[1] + "'"
+
+    return edit
+
+
+def _onnx_no_bias(graph: Any, constants: dict[str, Any], weights: list[Any]) -> None:
+    rewrite(next(t for t in constants.values() if t.data_type == onnx.TensorProto.INT32), np.zeros_like)
+
+
+def _pruned(codes: np.ndarray) -> np.ndarray:
+    codes.reshape(-1)[:20] = 0
+    return codes
+
+
+FINISHED = {
+    "scale of one channel, TFLite": ("tflite", edit_tflite(_tflite_weight_scale)),
+    "zero point of weights, TFLite": ("tflite", edit_tflite(_tflite_weight_zero_point)),
+    "scale of an activation, TFLite": ("tflite", edit_tflite(_tflite_activation(1.02, 0))),
+    "zero point of an activation, TFLite": ("tflite", edit_tflite(_tflite_activation(1.0, 3))),
+    "dropped bias, TFLite": ("tflite", edit_tflite(_tflite_no_bias)),
+    "pruned weights, TFLite": ("tflite", edit_tflite(_tflite_pruned)),
+    "transposed kernels, TFLite": ("tflite", edit_tflite(_tflite_transposed)),
+    "scale of one channel, ONNX": ("onnx", edit_onnx(_onnx_scale(1.1))),
+    "scale of an activation, ONNX": ("onnx", edit_onnx(_onnx_activation(1.02, 0))),
+    "zero point of an activation, ONNX": ("onnx", edit_onnx(_onnx_activation(1.0, 3))),
+    "dropped bias, ONNX": ("onnx", edit_onnx(_onnx_no_bias)),
+    "pruned weights, ONNX": ("onnx", edit_onnx(_onnx_constant(_pruned, 2))),
+    "transposed kernels, ONNX": ("onnx", edit_onnx(_onnx_constant(lambda codes: codes.swapaxes(2, 3).copy()))),
+}
+
+
+@pytest.mark.parametrize("name", FINISHED)
+def test_a_finished_int8_file_with_other_numbers_is_refused(
+    name: str, quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    format_, edit = FINISHED[name]
+    assert quick(format_).files
+    tampered(monkeypatch, edit)
+    # LiteRT itself refuses weights with a zero point.
+    with pytest.raises((GateError, ModelError), match="Nothing was written|zero_point"):
+        quick(format_)
+
+
+def test_an_input_or_output_that_is_not_what_the_manifest_says_is_refused(
+    quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rescale(model: bytes) -> bytes:
+        proto = onnx.load_from_string(model)
+        entry = next(entry for entry in proto.metadata_props if entry.key == QUANTIZATION_KEY)
+        entry.value = entry.value.replace("[", "[1", 1)
+        return bytes(proto.SerializeToString())
+
+    tampered(monkeypatch, rescale)
+    with pytest.raises(GateError, match=r"Expected model\.int8\.onnx on onnxruntime to have 'features' alone, int8"):
+        quick("onnx")
+
+
+def test_a_card_that_does_not_come_back_is_refused(quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "embed_tflite", lambda model, text: model)
+    with pytest.raises(GateError, match="to read the card of model.int8.tflite back"):
+        quick("tflite", card_text="{}")
+
+
+def test_float_constants_that_half_precision_cannot_hold_are_refused(monkeypatch: pytest.MonkeyPatch, plain: nn.Module) -> None:
+    class Far(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.weight = plain, nn.Parameter(torch.full((4,), 3e5))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x * 1e-5) * self.weight
+
+    with pytest.raises(GateError):
+        exported(Far().eval(), only("tflite", "fp16"))
+
+
+# Steps of the quantizers.
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_one_scale_a_tensor_where_one_a_channel_was_asked_for_is_refused(
+    format_: Format, quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"quantize_{format_}"
+    honest = getattr(graphs, name)
+
+    def coarse(model: bytes, recipe: Recipe, *rest: Any) -> Converted:
+        return honest(model, replace(recipe, granularity=PerTensor()), *rest)
+
+    monkeypatch.setattr(graphs, name, coarse)
+    with pytest.raises(GateError, match="Expected one scale a channel"):
+        quick(format_)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_a_layer_that_stays_in_float_unasked_is_refused(
+    format_: Format, quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = to_onnx if format_ == "onnx" else to_tflite
+    honest = module.operators_of
+    layer = {"onnx": "6", "tflite": "Linear_6"}[format_]
+    monkeypatch.setattr(module, "operators_of", lambda kind, model, layers: honest(kind, model, (layer,)))
+    with pytest.raises(GateError, match="Expected every product of an int8 file to be int8"):
+        quick(format_)
+
+
+def test_ranges_smoothed_by_the_quantizer_s_own_calibration_are_refused(
+    quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = to_tflite._statistics
+
+    def smoothed(*given: Any) -> dict[str, dict[str, np.ndarray]]:
+        return {name: {end: value * np.float32(0.8) for end, value in ends.items()} for name, ends in honest(*given).items()}
+
+    monkeypatch.setattr(to_tflite, "_statistics", smoothed)
+    with pytest.raises(GateError, match="Expected scales of the observed ranges"):
+        quick("tflite")
+
+
+def test_unsigned_activations_are_refused(quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch) -> None:
+    from onnxruntime import quantization
+
+    honest = quantization.quantize_static
+
+    def unsigned(*given: Any, **options: Any) -> None:
+        honest(*given, **{**options, "activation_type": quantization.QuantType.QUInt8})
+
+    monkeypatch.setattr(quantization, "quantize_static", unsigned)
+    with pytest.raises(ModelError, match="Expected int8 at the edge of the graph, got uint8"):
+        quick("onnx")
+
+
+def changed_job(monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, Any], None]) -> None:
+    from ai_edge_quantizer import qtyping
+
+    honest = to_tflite._quantizer
+
+    def job(*given: Any) -> Any:
+        made = honest(*given)
+        change(made, qtyping)
+        return made
+
+    monkeypatch.setattr(to_tflite, "_quantizer", job)
+
+
+def test_channelwise_weights_of_dynamic_fully_connected_layers_are_refused(
+    quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(job: Any, qtyping: Any) -> None:
+        kind, channels = qtyping.TFLOperationName.FULLY_CONNECTED, qtyping.QuantGranularity.CHANNELWISE
+        job.add_dynamic_config(".*", kind, num_bits=8, granularity=channels)
+
+    changed_job(monkeypatch, change)
+    monkeypatch.setattr(build, "installed_runtimes", lambda format_: ("litert",))
+    with pytest.raises(GateError, match="Expected one scale a tensor for the weights of FULLY_CONNECTED"):
+        quick("tflite", "int8-dynamic")
+    if "tflite-runtime" in installed_runtimes("tflite"):
+        monkeypatch.setattr(build, "installed_runtimes", installed_runtimes)
+        with pytest.raises(GateError, match="on tflite-runtime to agree with PyTorch"):
+            quick("tflite", "int8-dynamic")
+
+
+@pytest.mark.parametrize("runtimes", [("litert",), ("litert", "tflite-runtime")])
+def test_an_int8_quotient_which_old_runtimes_lack_is_refused(
+    runtimes: tuple[str, ...], plain: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Quotient(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = plain
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.inner(x)
+            return y / (1 + torch.sigmoid(y))
+
+    def change(job: Any, qtyping: Any) -> None:
+        kind, wise = qtyping.TFLOperationName, qtyping.QuantGranularity.CHANNELWISE
+        job.add_static_config(".*", kind.DIV, activation_num_bits=8, weight_num_bits=8, weight_granularity=wise)
+
+    changed_job(monkeypatch, change)
+    monkeypatch.setattr(
+        build, "installed_runtimes", lambda format_: tuple(n for n in runtimes if n in installed_runtimes(format_))
+    )
+    with pytest.raises((GateError, ModelError), match="int8 DIV|tflite-runtime"):
+        exported(Quotient().eval(), only("tflite"))
+
+
+# Passes and converters.
+
+
+def test_mish_as_converters_lower_it_is_refused_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "rewrite_mish", lambda module, form: module)
+    with pytest.raises((GateError, ModelError)):
+        exported(network(nn.Mish), only("tflite"))
+
+
+def test_the_fast_form_of_mish_is_refused_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(to_tflite, "_FLOAT_ARITHMETIC", {})
+    changed_job(
+        monkeypatch,
+        lambda job, qtyping: job.add_static_config(
+            ".*",
+            qtyping.TFLOperationName.DIV,
+            activation_num_bits=8,
+            weight_num_bits=8,
+            weight_granularity=qtyping.QuantGranularity.CHANNELWISE,
+        ),
+    )
+    with pytest.raises((GateError, ModelError)):
+        exported(network(nn.Mish), only("tflite"))
+
+
+def _another(module: nn.Module) -> nn.Module:
+    """What a wrong fold would leave: the columns of a linear layer in another order."""
+    linear = next(child for child in module.modules() if isinstance(child, nn.Linear))
+    with torch.no_grad():
+        linear.weight.copy_(linear.weight.reshape(16, 12, 9).transpose(1, 2).reshape(16, 108))
+    return module
+
+
+@pytest.mark.parametrize(
+    ("format_", "precision", "step"),
+    [
+        ("onnx", "fp32", "fold_batch_norm"),
+        ("onnx", "int8", "merge_linear"),
+        ("tflite", "fp32", "fold_constants"),
+        ("tflite", "int8", "conv1d_to_conv2d"),
+        ("tflite", "int8-dynamic", "softmax_last"),
+    ],
+)
+def test_a_pass_that_changes_the_network_is_refused_whatever_is_shipped(
+    format_: Format, precision: str, step: str, plain: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = getattr(base, step)
+    monkeypatch.setattr(base, step, lambda *given: _another(honest(*given)))
+    with pytest.raises(GateError, match="SQNR of .* to be at least 100 dB"):
+        exported(plain, only(format_, precision))
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_batch_norms_in_training_mode_are_refused(format_: Format, plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = base.prepare
+    monkeypatch.setattr(base, "prepare", lambda module: honest(module).train())
+    monkeypatch.setattr(base, "fold_batch_norm", lambda module, example: module)
+    with pytest.raises((GateError, ModelError)):
+        exported(plain, only(format_, "fp32"))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_inputs_in_another_layout_are_refused(precision: str, plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Turned(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(x.transpose(2, 3))
+
+    honest = graphs.simplify_for_tflite
+    monkeypatch.setattr(graphs, "simplify_for_tflite", lambda module, sample: Turned(honest(module, sample)))
+    with pytest.raises(GateError, match="SQNR"):
+        exported(plain, only("tflite", precision))
+
+
+def test_a_file_of_another_input_shape_is_refused(plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = graphs.to_onnx
+    pooled = nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 4)).eval()
+    stale = np.zeros((1, 3, 16, 16), np.float32)
+    monkeypatch.setattr(graphs, "to_onnx", lambda module, sample, target: honest(module, stale, target))
+    with pytest.raises(GateError, match="to have 'features' alone"):
+        exported(pooled, only("onnx", "fp32"))
+
+
+def test_weights_behind_the_flatbuffer_that_vanish_are_refused(
+    plain: nn.Module, float_graphs: dict[Format, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(tree: Any, model: bytes) -> None:
+        for buffer in tree.buffers:
+            buffer.offset, buffer.size = 0, 0
+
+    behind = outside(float_graphs["tflite"])
+    monkeypatch.setattr(build, "float_graphs", lambda *given: {"tflite": behind})
+    assert exported(plain, only("tflite", "fp32")).files
+    monkeypatch.setattr(tflite_strip, "_pull_in_external_buffers", lost)
+    with pytest.raises(UserError):
+        exported(plain, only("tflite", "fp32"))
+
+
+def test_another_operator_set_than_was_asked_for_is_refused(plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = torch.onnx.export
+
+    def newer(*given: Any, **options: Any) -> Any:
+        return honest(*given, **{**options, "opset_version": 18})
+
+    monkeypatch.setattr(torch.onnx, "export", newer)
+    with pytest.raises(ModelError, match=r"Expected ONNX of opset 13 alone in IR version 7 .* got ai\.onnx 18"):
+        exported(plain, only("onnx", "fp32", opset=13, ir_version=7))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ActivationSymmetric": False}, "scales of the observed ranges"),
+        ({"QuantizeBias": True}, "float biases"),
+        ({"AddQDQPairToWeight": True}, "weights stored in int8"),
+        ({"UseQDQContribOps": True}, "opset 13 alone"),
+    ],
+)
+def test_int8_onnx_that_breaks_a_rule_of_tensorrt_is_refused(
+    options: dict[str, bool], message: str, plain: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = tensorrt.quantizer_options
+    monkeypatch.setattr(tensorrt, "quantizer_options", lambda: {**honest(), **options})
+    with pytest.raises((GateError, ModelError), match=message):
+        exported(plain, TARGETS["jetson-nano"].only(["int8"]))
+
+
+def test_more_than_products_quantized_for_tensorrt_is_refused(plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Sum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = plain
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            y = self.inner(x)
+            return y + torch.sin(y)
+
+    monkeypatch.setattr(to_onnx.tensorrt, "QUANTIZED_OPERATORS", (*tensorrt.QUANTIZED_OPERATORS, "Add"))
+    made = to_onnx.quantize_onnx
+    found = {}
+
+    def kept(*given: Any) -> Converted:
+        found["file"] = made(*given)
+        monkeypatch.setattr(to_onnx.tensorrt, "QUANTIZED_OPERATORS", ("Conv", "Gemm", "MatMul"))
+        return found["file"]
+
+    monkeypatch.setattr(graphs, "quantize_onnx", kept)
+    with pytest.raises(ModelError, match="only Conv, Gemm, MatMul to be quantized"):
+        exported(Sum().eval(), TARGETS["jetson-nano"].only(["int8"]))
+
+
+# Networks and runtimes.
+
+
+def test_a_network_that_ends_with_a_softmax_is_refused() -> None:
+    with pytest.raises(InputError, match="Expected logits, got probabilities"):
+        exported(network(nn.ReLU, nn.Softmax(dim=-1)), only("onnx", "fp32"))
+
+
+def test_a_network_with_noise_is_refused(plain: nn.Module) -> None:
+    class Noisy(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = plain
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.dropout(self.inner(x), 0.5, training=True)
+
+    with pytest.raises(InputError, match="the same logits for the same input"):
+        exported(Noisy().eval(), only("onnx"))
+
+
+def test_a_network_whose_batch_norms_look_at_the_batch_is_refused(plain: nn.Module) -> None:
+    class Batched(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = plain
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.inner(functional.batch_norm(x, None, None, training=True))
+
+    with pytest.raises(InputError, match="depend on their own input alone"):
+        exported(Batched().eval(), only("onnx"))
+
+
+class Runtime:
+    """A runtime that gives something else now and then."""
+
+    def __init__(self, honest: Any, change: Callable[[np.ndarray, int], np.ndarray]) -> None:
+        self._honest, self._change, self._calls = honest, change, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._honest, name)
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._honest.close()
+
+    def run(self, inputs: Any) -> dict[str, np.ndarray]:
+        self._calls += 1
+        return {name: self._change(value, self._calls) for name, value in self._honest.run(inputs).items()}
+
+
+@pytest.mark.parametrize("runtime", installed_runtimes("tflite"))
+def test_a_runtime_that_alone_computes_wrongly_is_found(
+    runtime: str, quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = build.open_runtime
+
+    def opened(model: bytes, name: str, **more: Any) -> Any:
+        return Runtime(honest(model, name, **more), lambda value, call: value if name != runtime else -value)
+
+    monkeypatch.setattr(build, "open_runtime", opened)
+    monkeypatch.setattr(build, "_check_graphs", lambda *given: None)
+    with pytest.raises(GateError, match=f"model.int8.tflite on {runtime} to agree"):
+        quick("tflite")
+
+
+def test_a_file_that_gives_another_answer_each_time_is_found(
+    quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = build.open_runtime
+    monkeypatch.setattr(
+        build,
+        "open_runtime",
+        lambda model, name, **more: Runtime(honest(model, name, **more), lambda v, call: v * (1 + 1e-7 * call)),
+    )
+    monkeypatch.setattr(build, "_check_graphs", lambda *given: None)
+    with pytest.raises(GateError, match="to give the same for the same input"):
+        quick("onnx")
