@@ -100,7 +100,8 @@ def export(
         ranges: of an earlier export of this module, in place of those that the calibration sample would give.
         layout: letters of the input's dimensions, batch first, e.g. "NRF".
         limit: points of accuracy that int8 may lose (of agreement, without labels); a file that loses more is mended by keeping
-            layers in float. None: the usual gate, and no mending.
+            layers in float, found on one half of the parity features and judged on the other. None: the usual gate, and no
+            mending.
         gate: False measures and records, but refuses nothing.
         progress: called with a short line before each step.
 
@@ -129,23 +130,25 @@ def export(
     files, mixed = [], []
     for format_, precision in profile.artifacts:
         file, wanted = artifact_file(format_, precision), replace(plan, precision=precision)
+        judged_on = checked
         tell(f"making {file}")
         if bound is not None and precision == "int8" and found is not None:
             trial = Trial(format_, quantizable(format_, graphs[format_]), wanted, found, profile, checked)
             float32 = convert(format_, graphs[format_], replace(plan, precision="fp32"), None, profile).model
             mixed.append(mend(trial, bound, file, float32, tell))
             converted, wanted = mixed[-1].converted, replace(wanted, float_layers=mixed[-1].layers)
+            judged_on = mixed[-1].checked
         else:
             converted = convert(format_, graphs[format_], wanted, found, profile)
         model = _embed(converted.model, format_, card_text)
         check_runnable(model, format_, profile)
         artifact = _describe(format_, wanted, converted, model, features.shape[1:], layout, reference.shape[1])
         tell(f"checking {artifact.file}")
-        measured = _measure(model, artifact, checked, card_text, gate)
+        measured = _measure(model, artifact, judged_on, card_text, gate)
         if gate:
             asked = bound if bound is not None and precision == "int8" else gates.GATES[precision]
             for parity in measured:
-                gates.check(parity, asked, artifact.file, checked.accuracy)
+                gates.check(parity, asked, artifact.file, judged_on.accuracy)
             source = quantizable(format_, graphs[format_]) if precision == "int8" else graphs[format_]
             audit.check_numbers(model, format_, wanted, source, found, profile.scheme == "tensorrt")
         files.append((replace(artifact, parity=measured), model))

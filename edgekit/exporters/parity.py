@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgekit.calibration.representative import stratified_sample
 from edgekit.core.manifest import Parity
 from edgekit.core.recipe import Precision
 from edgekit.errors import GateError, InputError
@@ -30,6 +31,12 @@ class Gate:
     agreement: float | None = None
     accuracy_loss: float | None = None
     accuracy_images: int = 2
+
+    def tightened(self, share: float) -> Gate:
+        """A gate that lets this share (0 to 1) of what this one lets be lost."""
+        agreement = None if self.agreement is None else 1 - share * (1 - self.agreement)
+        loss = None if self.accuracy_loss is None else share * self.accuracy_loss
+        return Gate(self.sqnr_db, agreement, loss, int(share * self.accuracy_images))
 
 
 _INT8_AGREEMENT = 0.97
@@ -65,8 +72,26 @@ class Checked:
 
     def first(self, images: int) -> Checked:
         """The first so many of them."""
-        labels = None if self.labels is None else self.labels[:images]
-        return Checked(self.features[:images], labels, self.reference[:images])
+        return self._at(slice(images))
+
+    def halves(self, seed: int) -> tuple[Checked, Checked]:
+        """Two halves without a common image, each with its share of every class, in an order that mixes them.
+
+        Of one image alone, both are that image.
+
+        Args:
+            seed: of the draw.
+        """
+        count = len(self.features)
+        labels = [0] * count if self.labels is None else self.labels.tolist()
+        first = stratified_sample(labels, (count + 1) // 2, seed)
+        second = sorted(set(range(count)) - set(first)) or first
+        generator = np.random.Generator(np.random.PCG64(seed))
+        return self._at(generator.permutation(first)), self._at(generator.permutation(second))
+
+    def _at(self, rows: slice | np.ndarray) -> Checked:
+        labels = None if self.labels is None else self.labels[rows]
+        return Checked(self.features[rows], labels, self.reference[rows])
 
 
 def int8_gate(points: float, labelled: bool) -> Gate:

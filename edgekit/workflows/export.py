@@ -90,8 +90,11 @@ def export_run(
     plan = recipe or Recipe("int8")
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
     source = open_source(run, calibration)
-    # Half of a small data set is left to fine-tune on.
-    count = min(PARITY_IMAGES, max(1, source.size // 2)) if tuning_epochs else PARITY_IMAGES
+    # With a limit, layers are searched on one half and judged on the other.
+    count = PARITY_IMAGES if limit is None else 2 * PARITY_IMAGES
+    if tuning_epochs:
+        # Half of a small data set is left to fine-tune on.
+        count = min(count, max(1, source.size // 2))
     # Another seed, so that the comparison does not see only the samples that set the ranges.
     compared = source.draw(count, plan.seed + 1, progress, "parity sample")
     steps = Steps(progress, "export", 2 + tuning_epochs + 2 * len(profile.artifacts))

@@ -21,7 +21,10 @@ def mixed_lines(done: Mixed) -> Iterator[str]:
     if not done.layers:
         yield f"{done.file}: int8 throughout passes its gate ({_score(done.before)}), no layer is in float."
         return
-    yield f"{done.file}: int8 throughout missed its gate ({_score(done.before)}), the file passes ({_score(done.after)})."
+    yield (
+        f"{done.file}: int8 throughout missed its gate ({_score(done.before)}), the file passes ({_score(done.after)}) on "
+        f"{done.after[0].n} images that were not searched on."
+    )
     yield f"{done.file}: in float {', '.join(done.layers)}; none of them can be taken out. {_price(done)}"
     plain, *alone = done.effects
     gains = [f"{effect.layer} {effect.sqnr_db:.1f} dB" for effect in alone[:_SHOWN]]

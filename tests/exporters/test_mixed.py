@@ -9,11 +9,14 @@ import pytest
 import torch
 from torch import nn
 
+from edgekit.calibration.samples import ArraySamples
 from edgekit.core.recipe import Format, Recipe
 from edgekit.errors import GateError, InputError, UnknownNameError
 from edgekit.exporters import parity as gates
-from edgekit.exporters.build import Export, export
-from edgekit.exporters.mixed import minimal_set
+from edgekit.exporters.build import Export, export, reference_logits
+from edgekit.exporters.graphs import calibrate, float_graphs, quantizable
+from edgekit.exporters.mixed import mend, minimal_set
+from edgekit.exporters.sensitivity import Trial
 from edgekit.exporters.targets import Target
 from edgekit.runtimes.open import open_runtime
 from tests.exporters.networks import train
@@ -79,14 +82,48 @@ def test_a_mended_file_passes_its_gate_on_every_runtime_and_says_what_it_kept_in
     assert artifact.precision == "int8"
     assert artifact.recipe is not None
     assert artifact.recipe.float_layers == done.layers
-    accuracy = float((mended.reference.argmax(1) == images(150, 2)[1]).mean())
+    assert done.checked.accuracy is not None
     for parity in artifact.parity:
         assert parity.agreement >= 0.97
         assert parity.accuracy is not None
-        assert accuracy - parity.accuracy <= 0.02
+        assert done.checked.accuracy - parity.accuracy <= 0.02
     assert min(parity.agreement for parity in done.before) < 0.97
     assert done.bytes[0] == artifact.bytes
     assert done.times_ms is not None
+
+
+def test_it_is_judged_on_images_that_were_not_searched_on(mended: Export) -> None:
+    x, y = images(150, 2)
+    (artifact,), (done,) = mended.artifacts, mended.mixed
+    searched, unseen = gates.Checked(x, y, mended.reference).halves(0)
+    assert {parity.n for parity in artifact.parity} == {75}
+    assert np.array_equal(done.checked.features, unseen.features)
+    assert not {row.tobytes() for row in searched.features} & {row.tobytes() for row in unseen.features}
+
+
+def test_halves_share_every_class_and_mix_them() -> None:
+    y = np.repeat([0, 1, 2], [40, 20, 7])
+    checked = gates.Checked(np.arange(67, dtype=np.float32)[:, None], y, np.zeros((67, 3), np.float32))
+    first, second = checked.halves(0)
+    assert sorted(np.concatenate([first.features, second.features]).ravel()) == list(range(67))
+    for half in (first, second):
+        assert half.labels is not None
+        assert np.allclose(np.bincount(half.labels), [20, 10, 3.5], atol=1)
+        assert len(set(half.labels[:20].tolist())) > 1
+        assert np.array_equal(half.labels, y[half.features.ravel().astype(int)])
+    assert np.array_equal(checked.halves(0)[0].features, first.features)
+    assert not np.array_equal(checked.halves(1)[0].features, first.features)
+
+
+def test_one_image_is_both_halves() -> None:
+    checked = gates.Checked(np.ones((1, 2), np.float32), None, np.zeros((1, 3), np.float32))
+    assert [len(half.features) for half in checked.halves(0)] == [1, 1]
+
+
+def test_a_tightened_gate_lets_a_share_be_lost() -> None:
+    gate = gates.Gate(agreement=0.96, accuracy_loss=0.02, accuracy_images=2)
+    assert gate.tightened(0.5) == gates.Gate(agreement=0.98, accuracy_loss=0.01, accuracy_images=1)
+    assert gate.tightened(0.0) == gates.Gate(agreement=1.0, accuracy_loss=0.0, accuracy_images=0)
 
 
 def test_a_mended_file_is_int8_outside(mended: Export) -> None:
@@ -97,20 +134,47 @@ def test_a_mended_file_is_int8_outside(mended: Export) -> None:
 
 
 def test_no_member_can_be_taken_out(mended: Export, network: nn.Module) -> None:
-    (artifact,) = mended.artifacts
+    (artifact,), (done,) = mended.artifacts, mended.mixed
     assert artifact.recipe is not None
-    for left_out in artifact.recipe.float_layers:
-        rest = tuple(layer for layer in artifact.recipe.float_layers if layer != left_out)
-        x, y = images(150, 2)
-        with pytest.raises(GateError):
-            export(
-                network,
-                calibration=images(64, 3)[0],
-                parity_features=x,
-                parity_labels=y,
-                target=Target("test", "for a test", ((artifact.format, "int8"),)),
-                recipe=replace(artifact.recipe, float_layers=rest),
-            )
+    x, y = images(150, 2)
+    searched, _ = gates.Checked(x, y, mended.reference).halves(0)
+
+    def passes(layers: tuple[str, ...], share: float) -> bool:
+        made = export(
+            network,
+            calibration=images(64, 3)[0],
+            parity_features=searched.features,
+            parity_labels=searched.labels,
+            target=Target("test", "for a test", ((artifact.format, "int8"),)),
+            recipe=replace(artifact.recipe or Recipe("int8"), float_layers=layers),
+            gate=False,
+        )
+        try:
+            for parity in made.artifacts[0].parity:
+                gates.check(parity, gates.int8_gate(2.0, True).tightened(share), "", searched.accuracy)
+        except GateError:
+            return False
+        return True
+
+    share = next(share for share in (0.0, 0.25, 0.5, 1.0) if passes(done.layers, share))
+    for left_out in done.layers:
+        assert not passes(tuple(layer for layer in done.layers if layer != left_out), share)
+
+
+def test_what_passes_on_its_own_half_alone_is_not_written(network: nn.Module) -> None:
+    x, _ = images(150, 2)
+    target = Target("test", "for a test", (("onnx", "int8"),))
+    graphs = float_graphs(network, ArraySamples(x), target)
+    ranges = calibrate(graphs, ArraySamples(images(64, 3)[0]), Recipe("int8"), target)
+    assert ranges is not None
+    reference = reference_logits(network, x)
+    _, unseen = gates.Checked(np.arange(150, dtype=np.float32)[:, None], None, reference).halves(0)
+    rows = unseen.features.ravel().astype(int)
+    reference[rows] = np.roll(reference[rows], 1, axis=1)
+    checked = gates.Checked(x, None, reference)
+    trial = Trial("onnx", quantizable("onnx", graphs["onnx"]), Recipe("int8"), ranges, target, checked)
+    with pytest.raises(GateError, match="on images that the search has not seen"):
+        mend(trial, gates.int8_gate(5.0, False), "model.int8.onnx", graphs["onnx"], lambda _text: None)
 
 
 def test_the_recipe_of_the_manifest_makes_the_file_again(mended: Export, network: nn.Module) -> None:
