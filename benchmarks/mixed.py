@@ -2,7 +2,7 @@
 
     python benchmarks/mixed.py ../shared/data/cifar10_mini --gate 1.0
 
-Trains each network on train/, calibrates on 256 of its images, and mends and measures on test/.
+Trains each network on train/, calibrates on 256 of its images, searches on one half of test/ and judges on the other.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ def main() -> None:
     x, y = load_images(options.data, "train")
     test, labels = load_images(options.data, "test")
     rng = np.random.default_rng(0)
-    sample, shown = x[rng.permutation(len(x))[:256]], rng.permutation(len(test))[:512]
-    print("| network | file | PyTorch | int8 | agreement | mended | agreement | layers in float | bytes | ms int8, mixed, fp32 |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    sample, shown = x[rng.permutation(len(x))[:256]], rng.permutation(len(test))[:1024]
+    print(
+        "| network | file | PyTorch | int8 | agreement | PyTorch | mended | agreement | in float | bytes | ms int8, mixed, fp32 |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     for name in options.blocks:
         module = trained(name, x, y, options.epochs)
         for format_ in ("onnx", "tflite"):
@@ -57,6 +59,7 @@ def row(done: Mixed, accuracy: float) -> str:
     times = "-" if done.times_ms is None else ", ".join(f"{done.times_ms[i]:.3f}" for i in (1, 0, 2))
     return (
         f"| {done.file} | {100 * accuracy:.2f} % | {100 * before.accuracy:.2f} % | {100 * before.agreement:.2f} % | "
+        f"{100 * done.checked.accuracy:.2f} % | "
         f"{100 * after.accuracy:.2f} % | {100 * after.agreement:.2f} % | {', '.join(done.layers) or 'none'} | "
         f"{done.bytes[1]:,} to {done.bytes[0]:,} | {times} |"
     )
