@@ -28,8 +28,11 @@ class Gate:
         self._trusted = trusted
 
     def check(self, request: Request) -> None:
-        """Raise Unauthorized unless the request may be answered."""
-        if self._trusted or self._access.token is None or request.url.path in OPEN_PATHS:
+        """Raise Unauthorized unless the request may be answered.
+
+        The path is the one that is routed: that of `request.url` is read from the Host header, too, in versions of starlette.
+        """
+        if self._trusted or self._access.token is None or request.scope["path"] in OPEN_PATHS:
             return
         given = _bearer(request)
         if not (_same(given, self._access.token) or _same(given, self._access.admin_token)):

@@ -47,7 +47,7 @@ async def on_error(_request: Request, error: Exception) -> Response:
     if status == 500:
         raise error
     headers = {}
-    if isinstance(error, refusals.Busy):
+    if isinstance(error, refusals.Busy | refusals.NotReady):
         headers["Retry-After"] = str(error.retry_after_s)
     if isinstance(error, refusals.Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"

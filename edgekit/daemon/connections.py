@@ -18,7 +18,7 @@ __all__ = ["Connections", "GuardedProtocol"]
 #: Bytes that chunked framing may take for a byte of body.
 _FRAMING = 8
 
-#: Bytes of a body after which the application is woken and reading pauses.
+#: Bytes of a body after which the application is woken and reading pauses; less where many connections share the memory.
 _HIGH_WATER = 256 << 10
 
 #: Requests that may be sent ahead on one connection.
@@ -35,6 +35,11 @@ class Connections:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.open = 0
+
+    @property
+    def share(self) -> int:
+        """Bytes that each may hold of a body before the application takes them into its account."""
+        return self.limits.bodies_bytes // max(1, self.open)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -81,6 +86,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._beside, self._in_message = 0, True
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers is there."""
+        if len(self.headers) < self._all.limits.headers:
+            super().on_header(name, value)
+        else:
+            self.transport.abort()
+
     def on_headers_complete(self) -> None:
         """Its headers are there."""
         if len(self.pipeline) < _PIPELINED:
@@ -97,7 +109,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             return
         self.cycle.body += body
-        if len(self.cycle.body) > _HIGH_WATER:
+        if len(self.cycle.body) > min(_HIGH_WATER, self._all.share):
             self.flow.pause_reading()
             self.cycle.message_event.set()
 

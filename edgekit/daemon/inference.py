@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +15,11 @@ from edgekit.daemon.loading import LoadedModel
 from edgekit.daemon.messages import read_infer_request
 from edgekit.daemon.refusals import BadRequest
 from edgekit.daemon.schemas import InferInput, InferRequest, InferResponse, OutputTensor
-from edgekit.daemon.tensors import FLOAT, bytes_tensor, from_bytes, from_json, plain, top_classes
+from edgekit.daemon.tensors import FLOAT, bytes_tensor, check_length, from_bytes, from_json, plain, top_classes
 
-__all__ = ["Inference", "Wanted", "encode_answer", "json_limit", "parse_request"]
+__all__ = ["Inference", "Wanted", "encode_answer", "parse_request"]
 
 _ENCODER = msgspec.json.Encoder()
-
-#: Characters that a float64 may take in JSON with its comma, a space or a line break and indentation.
-_NUMBER = 40
-_AROUND = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -57,11 +52,6 @@ class Inference:
     timeout_s: float | None = None
 
 
-def json_limit(spec: TensorSpec) -> int:
-    """Bytes of JSON beyond which no request for this input can be well-formed: a parser's memory is many times its input's."""
-    return _AROUND + _NUMBER * math.prod(spec.shape)
-
-
 def parse_request(body: bytes, json_bytes: int | None, model: LoadedModel) -> Inference:
     """Read a request.
 
@@ -81,8 +71,7 @@ def parse_request(body: bytes, json_bytes: int | None, model: LoadedModel) -> In
     if json_bytes is not None and not 0 < json_bytes <= len(body):
         raise BadRequest("Expected an Inference-Header-Content-Length within the body.")
     end = len(body) if json_bytes is None else json_bytes
-    if end > json_limit(spec):
-        raise BadRequest(f"Expected at most {json_limit(spec)} bytes of JSON for this model, got {end}.")
+    check_length(end, spec.shape)
     request = read_infer_request(body if json_bytes is None else memoryview(body)[:end])
     if len(request.inputs) != 1:
         raise BadRequest(f"Expected one input, {spec.name!r}, got {len(request.inputs)}.")

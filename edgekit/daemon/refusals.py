@@ -42,7 +42,13 @@ class UnknownModel(Refusal):
 
 
 class NotReady(Refusal):
-    """The model is not loaded now."""
+    """The model is not loaded now.
+
+    Attributes:
+        retry_after_s: seconds after which to look again.
+    """
+
+    retry_after_s = 5
 
 
 class Busy(Refusal):

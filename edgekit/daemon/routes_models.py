@@ -12,7 +12,7 @@ from edgekit.core.spec import TensorSpec
 from edgekit.daemon.access import Gate
 from edgekit.daemon.answers import to_json
 from edgekit.daemon.bodies import Bodies
-from edgekit.daemon.refusals import BadRequest, UnknownModel, Unsupported
+from edgekit.daemon.refusals import BadRequest, UnknownModel
 from edgekit.daemon.schemas import IndexEntry, IndexRequest, LoadRequest, ModelMetadata, ModelStats, TensorMetadata
 from edgekit.daemon.service import Service, Slot
 from edgekit.daemon.tensors import FLOAT
@@ -65,7 +65,7 @@ class ModelRoutes:
         _gate(request).check_admin(request)
         parameters = (await self._body(request, LoadRequest)).parameters
         if any(name.startswith(_OVERRIDES) for name in parameters):
-            raise Unsupported("Expected a load without config or files: models come from verified bundles alone.")
+            raise BadRequest("Expected a load without config or files: models come from verified bundles alone.")
         await self._service.load(request.path_params["m"])
         return to_json({})
 

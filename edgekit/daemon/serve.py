@@ -24,9 +24,9 @@ from edgekit.daemon.board import BoardState
 from edgekit.daemon.bodies import Bodies
 from edgekit.daemon.connections import Connections, GuardedProtocol
 from edgekit.daemon.loading import LoadedModel
-from edgekit.daemon.memory import keep_freed_memory
 from edgekit.daemon.metrics import Metrics
 from edgekit.daemon.notify import Notifier
+from edgekit.daemon.process import allow_open_files, keep_freed_memory
 from edgekit.daemon.refusals import Busy, Expired, LoadFailed, NotReady
 from edgekit.daemon.service import Service, Slot
 from edgekit.daemon.settings import Settings
@@ -37,6 +37,9 @@ from edgekit.errors import EdgekitError, UserError
 __all__ = ["Daemon", "run"]
 
 _log = logging.getLogger("edgekit.daemon")
+
+#: Open files that are no connections: bundles being loaded, the log, the event loop's own.
+_FILES_BESIDE = 256
 
 #: From the end of the listeners to that of idle connections: what is under way comes before it, its answers say the last word.
 _LAST_WORDS_S = 0.3
@@ -263,6 +266,7 @@ def run(settings: Settings, announce: Callable[[dict[str, Any]], None]) -> None:
         await Daemon(settings).run(announce)
 
     keep_freed_memory()
+    allow_open_files(settings.limits.connections + _FILES_BESIDE)
     asyncio.run(main())
 
 

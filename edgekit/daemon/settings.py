@@ -27,6 +27,7 @@ class Limits:
         bodies_bytes: of all requests that are being read or answered.
         pixels: of one picture, as its header declares.
         head_bytes: of a request's line and headers.
+        headers: of one request: a short one takes twenty times its bytes as an object.
         message_s: seconds in which a whole request must have come; a new connection that sends none is closed after as many.
         idle_s: seconds after which a connection without a further request is closed.
         connections: open at once, over all sockets.
@@ -37,7 +38,8 @@ class Limits:
     body_bytes: int = 8 << 20
     bodies_bytes: int = 32 << 20
     pixels: int = 16_777_216
-    head_bytes: int = 64 << 10
+    head_bytes: int = 16 << 10
+    headers: int = 100
     message_s: float = 15.0
     idle_s: int = 60
     connections: int = 2048

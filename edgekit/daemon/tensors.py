@@ -12,12 +12,23 @@ from edgekit.core.spec import TensorSpec
 from edgekit.daemon.refusals import BadRequest
 from edgekit.daemon.schemas import InferInput
 
-__all__ = ["FLOAT", "bytes_tensor", "from_bytes", "from_json", "numbers", "plain", "top_classes"]
+__all__ = ["FLOAT", "bytes_tensor", "check_length", "from_bytes", "from_json", "numbers", "plain", "top_classes"]
 
 #: The one datatype that the float face takes and gives.
 FLOAT = "FP32"
 
 _FLOAT = np.dtype("<f4")
+
+#: Characters that a float64 may take in JSON with its comma, a space or a line break and indentation.
+_NUMBER = 40
+_AROUND = 64 << 10
+
+
+def check_length(length: int, shape: tuple[int, ...]) -> None:
+    """Raise BadRequest on more JSON than any well-formed request for such an input has: a parser takes many times its memory."""
+    most = _AROUND + _NUMBER * math.prod(shape)
+    if length > most:
+        raise BadRequest(f"Expected at most {most} bytes of JSON for this model, got {length}.")
 
 
 def from_json(tensor: InferInput, spec: TensorSpec) -> np.ndarray:

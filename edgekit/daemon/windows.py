@@ -11,13 +11,16 @@ import numpy as np
 
 from edgekit.daemon.messages import read_window_request
 from edgekit.daemon.refusals import BadRequest, TooLarge
-from edgekit.daemon.tensors import numbers
+from edgekit.daemon.tensors import check_length, numbers
 
 __all__ = ["read_window"]
 
 #: Of float64, with the array's header and alignment.
 _VALUE = 8
 _AROUND = 4096
+
+#: Of an archive's other members and its directory, whose entries take twenty times their bytes as objects.
+_ARCHIVE = 64 << 10
 
 
 def read_window(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
@@ -32,7 +35,7 @@ def read_window(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
     Raises:
         BadRequest: when it is neither, or of another shape.
-        TooLarge: when the archive declares more than such a window needs.
+        TooLarge: when the archive has, or declares, more than such a window needs.
     """
     window = _from_npz(content, shape) if content[:2] == b"PK" else _from_json(content, shape)
     if window.dtype.kind not in "fiu" or window.shape not in (shape, (1, *shape)):
@@ -41,6 +44,7 @@ def read_window(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _from_json(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    check_length(len(content), shape)
     try:
         data = read_window_request(content).window
     except BadRequest as error:
@@ -50,6 +54,8 @@ def _from_json(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 def _from_npz(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
     limit = _AROUND + _VALUE * int(np.prod(shape))
+    if len(content) > limit + _ARCHIVE:
+        raise TooLarge(f"Expected one window of {list(shape)}, the file is larger.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if archive.getinfo("x.npy").file_size > limit:

@@ -1,11 +1,12 @@
-"""How the C library keeps memory between requests."""
+"""What the daemon asks of its process before it starts: memory that stays, and files enough for its connections."""
 
 from __future__ import annotations
 
 import ctypes
+import resource
 import sys
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["allow_open_files", "keep_freed_memory"]
 
 #: Of mallopt(3), in glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
@@ -27,3 +28,11 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_TRIM_THRESHOLD, _KEPT)
         mallopt(_MMAP_THRESHOLD, _OWN_MAPPING)
+
+
+def allow_open_files(count: int) -> None:
+    """Raise the soft limit of open files (systemd's default is 1,024) to this many, or to the hard limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,6 +1,6 @@
-"""Every pitfall of the converters, planted into a step or into the finished file, ends the export: nothing slips through.
+"""Defects planted into the steps of an export, or brought along by the network: none is written.
 
-The table in docs/quantization.md says which guard catches which.
+docs/pitfalls.md says which guard catches which.
 """
 
 from __future__ import annotations
@@ -10,239 +10,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import onnx
-import onnx.numpy_helper
 import pytest
 import torch
 import torch.nn.functional as functional
-from ai_edge_litert import schema_py_generated as schema
 from torch import nn
 
 from edgekit.core.recipe import Format, PerTensor, Recipe
 from edgekit.errors import GateError, InputError, ModelError, UserError
 from edgekit.exporters import base, build, graphs, tensorrt, to_onnx, to_tflite
 from edgekit.exporters.base import Converted
-from edgekit.exporters.build import Export, export
+from edgekit.exporters.build import Export
 from edgekit.exporters.passes import tflite_strip
-from edgekit.exporters.passes.tflite_strip import pack_flatbuffer
-from edgekit.exporters.targets import TARGETS, Target
+from edgekit.exporters.targets import TARGETS
 from edgekit.runtimes.open import installed_runtimes
-from edgekit.runtimes.ort import QUANTIZATION_KEY
-from tests.exporters.networks import train
-from tests.exporters.test_mixed import images
+from tests.exporters.planting import FORMATS, export_of, network, only
 from tests.exporters.test_tflite_strip import outside
-
-FORMATS: tuple[Format, ...] = ("onnx", "tflite")
-X, LABELS = images(150, 2)
-
-
-def network(act: type[nn.Module] = nn.ReLU, *end: nn.Module) -> nn.Module:
-    torch.manual_seed(0)
-    stem = [nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), act(), nn.Conv2d(8, 12, 3, 2, 1), act()]
-    x, labels = images(600, 1)
-    return train(nn.Sequential(*stem, nn.Flatten(), nn.Linear(108, 16), act(), nn.Linear(16, 4), *end), x, labels, epochs=6)
-
-
-@pytest.fixture(scope="module")
-def plain() -> nn.Module:
-    return network()
-
-
-@pytest.fixture(scope="module")
-def float_graphs(plain: nn.Module) -> dict[Format, bytes]:
-    return graphs.float_graphs(plain, build.ArraySamples(X[:32]), TARGETS["generic"])
-
-
-def only(format_: Format, precision: str = "int8", **changes: Any) -> Target:
-    return replace(TARGETS["generic"], artifacts=((format_, precision),), **changes)
-
-
-def exported(module: nn.Module, target: Target, **more: Any) -> Export:
-    return export(module, calibration=X[:32], parity_features=X[32:], parity_labels=LABELS[32:], target=target, **more)
-
-
-@pytest.fixture
-def quick(plain: nn.Module, float_graphs: dict[Format, bytes], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Export]:
-    """An export whose float graphs are made already: the defect lies behind them."""
-    monkeypatch.setattr(build, "float_graphs", lambda module, samples, target: {f: float_graphs[f] for f, _ in target.artifacts})
-    return lambda format_, precision="int8", **more: exported(plain, only(format_, precision), **more)
-
-
-def tampered(monkeypatch: pytest.MonkeyPatch, edit: Callable[[bytes], bytes]) -> None:
-    """The finished file is another."""
-    honest = build._embed
-    monkeypatch.setattr(build, "_embed", lambda model, *rest: honest(edit(model), *rest))
-
-
-# The finished file, whose labels may well be right.
-
-
-def edit_tflite(edit: Callable[[Any, Any, list[Any]], None]) -> Callable[[bytes], bytes]:
-    def work(model: bytes) -> bytes:
-        tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
-        graph = tree.subgraphs[0]
-        weighted = [operator for operator in graph.operators if len(operator.inputs) == 3]
-        edit(tree, graph, weighted)
-        return pack_flatbuffer(tree)
-
-    return work
-
-
-def edit_onnx(edit: Callable[[Any, dict[str, Any], list[Any]], None]) -> Callable[[bytes], bytes]:
-    """With the constants by name, and the pairs that dequantize weights."""
-
-    def work(model: bytes) -> bytes:
-        proto = onnx.load_from_string(model)
-        constants = {tensor.name: tensor for tensor in proto.graph.initializer}
-        pairs = [node for node in proto.graph.node if node.op_type == "DequantizeLinear" and node.input[0] in constants]
-        edit(proto.graph, constants, [node for node in pairs if constants[node.input[0]].data_type == onnx.TensorProto.INT8])
-        return bytes(proto.SerializeToString())
-
-    return work
-
-
-def rewrite(tensor: Any, change: Callable[[np.ndarray], np.ndarray]) -> None:
-    array = change(onnx.numpy_helper.to_array(tensor).copy())
-    tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
-
-
-def first_times(factor: float) -> Callable[[np.ndarray], np.ndarray]:
-    def change(array: np.ndarray) -> np.ndarray:
-        array.reshape(-1)[0] *= factor
-        return array
-
-    return change
-
-
-def _tflite_weight_scale(tree: Any, graph: Any, weighted: list[Any]) -> None:
-    scale = graph.tensors[weighted[0].inputs[1]].quantization.scale
-    graph.tensors[weighted[0].inputs[1]].quantization.scale = first_times(1.1)(scale.copy())
-
-
-def _tflite_weight_zero_point(tree: Any, graph: Any, weighted: list[Any]) -> None:
-    found = graph.tensors[weighted[0].inputs[1]].quantization
-    found.zeroPoint = np.ones_like(found.zeroPoint)
-
-
-def _tflite_activation(scale: float, zero_point: int) -> Callable[[Any, Any, list[Any]], None]:
-    def edit(tree: Any, graph: Any, weighted: list[Any]) -> None:
-        found = graph.tensors[weighted[2].outputs[0]].quantization
-        found.scale, found.zeroPoint = found.scale * np.float32(scale), found.zeroPoint + zero_point
-
-    return edit
-
-
-def _tflite_no_bias(tree: Any, graph: Any, weighted: list[Any]) -> None:
-    buffer = tree.buffers[graph.tensors[weighted[1].inputs[2]].buffer]
-    buffer.data = np.zeros_like(buffer.data)
-
-
-def _tflite_pruned(tree: Any, graph: Any, weighted: list[Any]) -> None:
-    buffer = tree.buffers[graph.tensors[weighted[2].inputs[1]].buffer]
-    buffer.data = np.concatenate([np.zeros(20, np.uint8), buffer.data[20:]])
-
-
-def _tflite_transposed(tree: Any, graph: Any, weighted: list[Any]) -> None:
-    tensor = graph.tensors[weighted[0].inputs[1]]
-    codes = np.asarray(tree.buffers[tensor.buffer].data, np.uint8).reshape(tensor.shape)
-    tree.buffers[tensor.buffer].data = codes.transpose(0, 2, 1, 3).reshape(-1).copy()
-
-
-def _onnx_scale(factor: float) -> Callable[[Any, dict[str, Any], list[Any]], None]:
-    return lambda graph, constants, weights: rewrite(constants[weights[0].input[1]], first_times(factor))
-
-
-def _onnx_constant(
-    change: Callable[[np.ndarray], np.ndarray], which: int = 0
-) -> Callable[[Any, dict[str, Any], list[Any]], None]:
-    return lambda graph, constants, weights: rewrite(constants[weights[which].input[0]], change)
-
-
-def _onnx_activation(scale: float, zero_point: int) -> Callable[[Any, dict[str, Any], list[Any]], None]:
-    def edit(graph: Any, constants: dict[str, Any], weights: list[Any]) -> None:
-        pair = next(node for node in graph.node if node.op_type == "QuantizeLinear")
-        names = list(pair.input[1:3])
-        graph.initializer.extend(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(constants[n]), n + "'") for n in names)
-        fresh = {tensor.name: tensor for tensor in graph.initializer}
-        rewrite(fresh[names[0] + "'"], lambda array: array * np.float32(scale))
-        rewrite(fresh[names[1] + "'"], lambda array: (array + zero_point).astype(np.int8))
-        for node in graph.node:
-            if list(node.input[1:3]) == names and node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-                node.input[1], node.input[2] = names[0] + "'", names[1] + "'"
-
-    return edit
-
-
-def _onnx_no_bias(graph: Any, constants: dict[str, Any], weights: list[Any]) -> None:
-    rewrite(next(t for t in constants.values() if t.data_type == onnx.TensorProto.INT32), np.zeros_like)
-
-
-def _pruned(codes: np.ndarray) -> np.ndarray:
-    codes.reshape(-1)[:20] = 0
-    return codes
-
-
-FINISHED = {
-    "scale of one channel, TFLite": ("tflite", edit_tflite(_tflite_weight_scale)),
-    "zero point of weights, TFLite": ("tflite", edit_tflite(_tflite_weight_zero_point)),
-    "scale of an activation, TFLite": ("tflite", edit_tflite(_tflite_activation(1.02, 0))),
-    "zero point of an activation, TFLite": ("tflite", edit_tflite(_tflite_activation(1.0, 3))),
-    "dropped bias, TFLite": ("tflite", edit_tflite(_tflite_no_bias)),
-    "pruned weights, TFLite": ("tflite", edit_tflite(_tflite_pruned)),
-    "transposed kernels, TFLite": ("tflite", edit_tflite(_tflite_transposed)),
-    "scale of one channel, ONNX": ("onnx", edit_onnx(_onnx_scale(1.1))),
-    "scale of an activation, ONNX": ("onnx", edit_onnx(_onnx_activation(1.02, 0))),
-    "zero point of an activation, ONNX": ("onnx", edit_onnx(_onnx_activation(1.0, 3))),
-    "dropped bias, ONNX": ("onnx", edit_onnx(_onnx_no_bias)),
-    "pruned weights, ONNX": ("onnx", edit_onnx(_onnx_constant(_pruned, 2))),
-    "transposed kernels, ONNX": ("onnx", edit_onnx(_onnx_constant(lambda codes: codes.swapaxes(2, 3).copy()))),
-}
-
-
-@pytest.mark.parametrize("name", FINISHED)
-def test_a_finished_int8_file_with_other_numbers_is_refused(
-    name: str, quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    format_, edit = FINISHED[name]
-    assert quick(format_).files
-    tampered(monkeypatch, edit)
-    # LiteRT itself refuses weights with a zero point.
-    with pytest.raises((GateError, ModelError), match="Nothing was written|zero_point"):
-        quick(format_)
-
-
-def test_an_input_or_output_that_is_not_what_the_manifest_says_is_refused(
-    quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def rescale(model: bytes) -> bytes:
-        proto = onnx.load_from_string(model)
-        entry = next(entry for entry in proto.metadata_props if entry.key == QUANTIZATION_KEY)
-        entry.value = entry.value.replace("[", "[1", 1)
-        return bytes(proto.SerializeToString())
-
-    tampered(monkeypatch, rescale)
-    with pytest.raises(GateError, match=r"Expected model\.int8\.onnx on onnxruntime to have 'features' alone, int8"):
-        quick("onnx")
-
-
-def test_a_card_that_does_not_come_back_is_refused(quick: Callable[..., Export], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "embed_tflite", lambda model, text: model)
-    with pytest.raises(GateError, match="to read the card of model.int8.tflite back"):
-        quick("tflite", card_text="{}")
-
-
-def test_float_constants_that_half_precision_cannot_hold_are_refused(monkeypatch: pytest.MonkeyPatch, plain: nn.Module) -> None:
-    class Far(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.inner, self.weight = plain, nn.Parameter(torch.full((4,), 3e5))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.inner(x * 1e-5) * self.weight
-
-    with pytest.raises(GateError):
-        exported(Far().eval(), only("tflite", "fp16"))
-
 
 # Steps of the quantizers.
 
@@ -352,7 +134,7 @@ def test_an_int8_quotient_which_old_runtimes_lack_is_refused(
         build, "installed_runtimes", lambda format_: tuple(n for n in runtimes if n in installed_runtimes(format_))
     )
     with pytest.raises((GateError, ModelError), match="int8 DIV|tflite-runtime"):
-        exported(Quotient().eval(), only("tflite"))
+        export_of(Quotient().eval(), only("tflite"))
 
 
 # Passes and converters.
@@ -361,7 +143,7 @@ def test_an_int8_quotient_which_old_runtimes_lack_is_refused(
 def test_mish_as_converters_lower_it_is_refused_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "rewrite_mish", lambda module, form: module)
     with pytest.raises((GateError, ModelError)):
-        exported(network(nn.Mish), only("tflite"))
+        export_of(network(nn.Mish), only("tflite"))
 
 
 def test_the_fast_form_of_mish_is_refused_in_int8(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,7 +159,7 @@ def test_the_fast_form_of_mish_is_refused_in_int8(monkeypatch: pytest.MonkeyPatc
         ),
     )
     with pytest.raises((GateError, ModelError)):
-        exported(network(nn.Mish), only("tflite"))
+        export_of(network(nn.Mish), only("tflite"))
 
 
 def _another(module: nn.Module) -> nn.Module:
@@ -404,7 +186,7 @@ def test_a_pass_that_changes_the_network_is_refused_whatever_is_shipped(
     honest = getattr(base, step)
     monkeypatch.setattr(base, step, lambda *given: _another(honest(*given)))
     with pytest.raises(GateError, match="SQNR of .* to be at least 100 dB"):
-        exported(plain, only(format_, precision))
+        export_of(plain, only(format_, precision))
 
 
 @pytest.mark.parametrize("format_", FORMATS)
@@ -413,7 +195,7 @@ def test_batch_norms_in_training_mode_are_refused(format_: Format, plain: nn.Mod
     monkeypatch.setattr(base, "prepare", lambda module: honest(module).train())
     monkeypatch.setattr(base, "fold_batch_norm", lambda module, example: module)
     with pytest.raises((GateError, ModelError)):
-        exported(plain, only(format_, "fp32"))
+        export_of(plain, only(format_, "fp32"))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
@@ -429,7 +211,7 @@ def test_inputs_in_another_layout_are_refused(precision: str, plain: nn.Module, 
     honest = graphs.simplify_for_tflite
     monkeypatch.setattr(graphs, "simplify_for_tflite", lambda module, sample: Turned(honest(module, sample)))
     with pytest.raises(GateError, match="SQNR"):
-        exported(plain, only("tflite", precision))
+        export_of(plain, only("tflite", precision))
 
 
 def test_a_file_of_another_input_shape_is_refused(plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -438,22 +220,22 @@ def test_a_file_of_another_input_shape_is_refused(plain: nn.Module, monkeypatch:
     stale = np.zeros((1, 3, 16, 16), np.float32)
     monkeypatch.setattr(graphs, "to_onnx", lambda module, sample, target: honest(module, stale, target))
     with pytest.raises(GateError, match="to have 'features' alone"):
-        exported(pooled, only("onnx", "fp32"))
+        export_of(pooled, only("onnx", "fp32"))
 
 
 def test_weights_behind_the_flatbuffer_that_vanish_are_refused(
-    plain: nn.Module, float_graphs: dict[Format, bytes], monkeypatch: pytest.MonkeyPatch
+    plain: nn.Module, plain_graphs: dict[Format, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(tree: Any, model: bytes) -> None:
         for buffer in tree.buffers:
             buffer.offset, buffer.size = 0, 0
 
-    behind = outside(float_graphs["tflite"])
+    behind = outside(plain_graphs["tflite"])
     monkeypatch.setattr(build, "float_graphs", lambda *given: {"tflite": behind})
-    assert exported(plain, only("tflite", "fp32")).files
+    assert export_of(plain, only("tflite", "fp32")).files
     monkeypatch.setattr(tflite_strip, "_pull_in_external_buffers", lost)
     with pytest.raises(UserError):
-        exported(plain, only("tflite", "fp32"))
+        export_of(plain, only("tflite", "fp32"))
 
 
 def test_another_operator_set_than_was_asked_for_is_refused(plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,7 +246,7 @@ def test_another_operator_set_than_was_asked_for_is_refused(plain: nn.Module, mo
 
     monkeypatch.setattr(torch.onnx, "export", newer)
     with pytest.raises(ModelError, match=r"Expected ONNX of opset 13 alone in IR version 7 .* got ai\.onnx 18"):
-        exported(plain, only("onnx", "fp32", opset=13, ir_version=7))
+        export_of(plain, only("onnx", "fp32", opset=13, ir_version=7))
 
 
 @pytest.mark.parametrize(
@@ -482,7 +264,7 @@ def test_int8_onnx_that_breaks_a_rule_of_tensorrt_is_refused(
     honest = tensorrt.quantizer_options
     monkeypatch.setattr(tensorrt, "quantizer_options", lambda: {**honest(), **options})
     with pytest.raises((GateError, ModelError), match=message):
-        exported(plain, TARGETS["jetson-nano"].only(["int8"]))
+        export_of(plain, TARGETS["jetson-nano"].only(["int8"]))
 
 
 def test_more_than_products_quantized_for_tensorrt_is_refused(plain: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -506,7 +288,7 @@ def test_more_than_products_quantized_for_tensorrt_is_refused(plain: nn.Module, 
 
     monkeypatch.setattr(graphs, "quantize_onnx", kept)
     with pytest.raises(ModelError, match="only Conv, Gemm, MatMul to be quantized"):
-        exported(Sum().eval(), TARGETS["jetson-nano"].only(["int8"]))
+        export_of(Sum().eval(), TARGETS["jetson-nano"].only(["int8"]))
 
 
 # Networks and runtimes.
@@ -514,7 +296,7 @@ def test_more_than_products_quantized_for_tensorrt_is_refused(plain: nn.Module, 
 
 def test_a_network_that_ends_with_a_softmax_is_refused() -> None:
     with pytest.raises(InputError, match="Expected logits, got probabilities"):
-        exported(network(nn.ReLU, nn.Softmax(dim=-1)), only("onnx", "fp32"))
+        export_of(network(nn.ReLU, nn.Softmax(dim=-1)), only("onnx", "fp32"))
 
 
 def test_a_network_with_noise_is_refused(plain: nn.Module) -> None:
@@ -527,7 +309,7 @@ def test_a_network_with_noise_is_refused(plain: nn.Module) -> None:
             return functional.dropout(self.inner(x), 0.5, training=True)
 
     with pytest.raises(InputError, match="the same logits for the same input"):
-        exported(Noisy().eval(), only("onnx"))
+        export_of(Noisy().eval(), only("onnx"))
 
 
 def test_a_network_whose_batch_norms_look_at_the_batch_is_refused(plain: nn.Module) -> None:
@@ -540,7 +322,7 @@ def test_a_network_whose_batch_norms_look_at_the_batch_is_refused(plain: nn.Modu
             return self.inner(functional.batch_norm(x, None, None, training=True))
 
     with pytest.raises(InputError, match="depend on their own input alone"):
-        exported(Batched().eval(), only("onnx"))
+        export_of(Batched().eval(), only("onnx"))
 
 
 class Runtime:
