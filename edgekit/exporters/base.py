@@ -20,6 +20,7 @@ from edgekit.exporters.passes.merge_linear import merge_linear
 from edgekit.exporters.passes.merge_parallel import merge_parallel
 from edgekit.exporters.passes.rewrite_mish import rewrite_mish
 from edgekit.exporters.passes.softmax_last import softmax_last
+from edgekit.exporters.passes.spell_transposes import spell_transposes
 from edgekit.exporters.passes.trace import prepare
 from edgekit.exporters.passes.trim_dead_taps import trim_dead_taps
 
@@ -62,7 +63,7 @@ def simplify(module: nn.Module, sample: np.ndarray) -> nn.Module:
         sample: one input, (1, ...) float32.
     """
     example = torch.from_numpy(sample)
-    plain = drop_dropout(fold_constants(prepare(module)))
+    plain = drop_dropout(fold_constants(spell_transposes(prepare(module))))
     folded = fold_norm_into_sum(fold_batch_norm(plain, example), example)
     return merge_linear(merge_parallel(trim_dead_taps(folded, example), example))
 

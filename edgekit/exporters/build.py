@@ -21,6 +21,7 @@ from edgekit.errors import InputError, MissingExtraError
 from edgekit.exporters import audit
 from edgekit.exporters import parity as gates
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
+from edgekit.exporters.check_module import check_module
 from edgekit.exporters.embed import embed_onnx, embed_tflite
 from edgekit.exporters.graphs import calibrate, convert, float_graphs, quantizable
 from edgekit.exporters.mixed import Mixed, mend
@@ -169,19 +170,14 @@ def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -
 
     Raises:
         InputError: when the module gives another shape, probabilities, or logits that depend on more than their input.
+        ModelError: when it cannot become a file, see `check_module`.
     """
-    from edgekit.exporters.passes.trace import prepare
-
-    network = prepare(module)
+    network = check_module(module, features)
     with torch.no_grad():
         parts = [network(torch.from_numpy(features[i : i + batch])) for i in range(0, len(features), batch)]
-    logits = torch.cat(parts).numpy() if all(isinstance(part, torch.Tensor) for part in parts) else np.empty(0)
-    if logits.ndim != 2 or len(logits) != len(features):
-        raise InputError(
-            f"Expected a module that maps {features.shape} to (n, classes) logits, got {logits.shape}. Wrap it so that it does."
-        )
+    logits = torch.cat(parts).numpy()
     with torch.no_grad():
-        again, alone = (network(torch.from_numpy(features[:count])).numpy() for count in (batch, 2))
+        again, alone = (network(torch.from_numpy(features[:count])).numpy() for count in (batch, 1))
     _check_logits(logits, again, alone)
     return logits
 

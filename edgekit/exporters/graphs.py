@@ -13,13 +13,14 @@ from edgekit.calibration.observe import Tap, observe
 from edgekit.calibration.ranges import Ranges
 from edgekit.calibration.samples import Samples
 from edgekit.core.recipe import Format, Recipe
-from edgekit.errors import UnknownNameError
+from edgekit.errors import ModelError, UnknownNameError
 from edgekit.exporters.base import Converted, simplify_for_onnx, simplify_for_tensorrt, simplify_for_tflite
-from edgekit.exporters.runnable import check_half_range
+from edgekit.exporters.runnable import check_half_range, check_operators_known
 from edgekit.exporters.taps import OnnxTap, TfliteTap
 from edgekit.exporters.targets import Target
 from edgekit.exporters.to_onnx import prepare_onnx, quantize_onnx, strip_onnx, to_onnx
 from edgekit.exporters.to_tflite import quantize_tflite, to_tflite
+from edgekit.exporters.unsupported import refusal
 
 __all__ = ["calibrate", "convert", "float_graphs", "quantizable"]
 
@@ -35,17 +36,27 @@ def float_graphs(module: nn.Module, samples: Samples, target: Target) -> dict[Fo
         target: decides formats, opset and scheme.
 
     Raises:
-        ModelError: when the network does not convert, or the target cannot compute it.
+        ModelError: when the network does not convert, with every operator that a format lacks, or the target cannot compute it.
     """
     few = np.stack(list(islice(samples, _LOOKED_AT)))
-    formats = dict.fromkeys(format_ for format_, _ in target.artifacts)
-    return {format_: _float_graph(module, few, format_, target) for format_ in formats}
+    graphs: dict[Format, bytes] = {}
+    errors: dict[Format, ModelError] = {}
+    for format_ in dict.fromkeys(format_ for format_, _ in target.artifacts):
+        try:
+            graphs[format_] = _float_graph(module, few, format_, target)
+        except ModelError as error:
+            errors[format_] = error
+    if errors:
+        raise refusal(module, few[:1], target, errors) from next(iter(errors.values()))
+    return graphs
 
 
 def _float_graph(module: nn.Module, few: np.ndarray, format_: Format, target: Target) -> bytes:
     example = few[:1]
     if format_ == "tflite":
-        return to_tflite(simplify_for_tflite(module, example), example)
+        flatbuffer = to_tflite(simplify_for_tflite(module, example), example)
+        check_operators_known(flatbuffer)
+        return flatbuffer
     if target.scheme != "tensorrt":
         return to_onnx(simplify_for_onnx(module, example), example, target)
     model = to_onnx(simplify_for_tensorrt(module, example), example, target)

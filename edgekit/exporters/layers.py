@@ -18,7 +18,7 @@ from edgekit.core.recipe import Format
 from edgekit.errors import UnknownNameError
 from edgekit.exporters.base import OUTPUT_NAME
 
-__all__ = ["layers_of", "operators_of"]
+__all__ = ["layers_of", "operators_in_layers", "operators_of"]
 
 _ONNX_MOVES = frozenset(
     ("Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze")
@@ -59,6 +59,16 @@ def operators_of(format_: Format, model: bytes, layers: Iterable[str]) -> tuple[
         if layer not in known:
             raise UnknownNameError("layer", layer, known)
     return tuple(operator for layer in wanted for operator in known[layer])
+
+
+def operators_in_layers(flatbuffer: bytes) -> Iterator[tuple[str, str]]:
+    """Kind and layer of each operator of a TFLite file, in its order; operators outside of any module are of layer "forward"."""
+    schema = require("ai_edge_litert.schema_py_generated", "export")
+    tree = schema.ModelT.InitFromPackedBuf(bytearray(flatbuffer), 0)
+    kinds = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    for operator in tree.subgraphs[0].operators:
+        name = tree.subgraphs[0].tensors[operator.outputs[0]].name.decode("utf-8")
+        yield kinds[tree.operatorCodes[operator.opcodeIndex].builtinCode], _tflite_layer(name, False) or "forward"
 
 
 @dataclass(frozen=True)

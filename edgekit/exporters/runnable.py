@@ -8,15 +8,20 @@ from edgekit.core.optional import require
 from edgekit.core.recipe import Format
 from edgekit.errors import ModelError
 from edgekit.exporters import tensorrt
+from edgekit.exporters.layers import operators_in_layers
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.targets import Target
+from edgekit.runtimes.open import installed_runtimes, open_runtime
 
-__all__ = ["check_half_range", "check_runnable"]
+__all__ = ["check_half_range", "check_operators_known", "check_runnable"]
 
 #: Largest number of half precision.
 _HALF_MAX = 65504.0
 
 _LOOKED_AT = 32
+
+#: Kinds of operators in a TFLite file that are not TFLite's own.
+_FOREIGN = ("STABLEHLO_", "CUSTOM")
 
 
 def check_runnable(model: bytes, format_: Format, target: Target) -> None:
@@ -47,6 +52,25 @@ def _check_opset(model: bytes, target: Target) -> None:
             f"Expected ONNX of opset {target.opset} alone in IR version {target.ir_version} for target {target.name!r}, got "
             f"{said} in IR version {proto.ir_version}. Install the torch and onnxruntime that edgekit pins."
         )
+
+
+def check_operators_known(flatbuffer: bytes) -> None:
+    """Pass silently when every installed runtime knows the operators of a float TFLite file.
+
+    The converter leaves what TFLite has no operator for as it came, and calls the file converted.
+
+    Raises:
+        ModelError: naming the operators and the modules that they come from.
+    """
+    foreign = tuple(f"{kind} ({layer})" for kind, layer in operators_in_layers(flatbuffer) if kind.startswith(_FOREIGN))
+    for name in installed_runtimes("tflite") if foreign else ():
+        try:
+            open_runtime(flatbuffer, name, format="tflite").close()
+        except ModelError as error:
+            raise ModelError(
+                f"Expected a network of operators that TFLite's runtimes have, {name} does not open it: it would hold "
+                f"{', '.join(dict.fromkeys(foreign))}. Sort, shuffle or warp before or behind the network, or export ONNX alone."
+            ) from error
 
 
 def check_half_range(model: bytes, sample: np.ndarray) -> None:

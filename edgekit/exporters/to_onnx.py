@@ -83,7 +83,7 @@ def to_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
             raise  # a full disk is no fault of the network
         # torch raises its own and Python's errors alike here, with no common base.
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].partition("  [Caused by")[0].rstrip(".")
             raise ModelError(
                 f"Expected a network that torch exports to ONNX: {reason}. Export TFLite alone, or rewrite it."
             ) from error

@@ -39,6 +39,11 @@ _FLOAT_ARITHMETIC = {
 }
 
 
+#: Operators whose weights may have one scale a channel. The quantizer would give one also to a vector that is added or multiplied
+#: (layer scale, learnt positions), which no runtime loads.
+_BY_CHANNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
+
+
 class _Named(nn.Module):
     """Gives the signature its names: keyword argument in, dictionary out."""
 
@@ -114,7 +119,10 @@ def _quantizer(model: bytes, recipe: Recipe, left_out: tuple[str, ...]) -> Any:
     weights = granularities.TENSORWISE if isinstance(recipe.granularity, PerTensor) else granularities.CHANNELWISE
     job = quantizer.Quantizer(bytearray(model))
     if recipe.precision == "int8":
-        job.add_static_config(".*", kinds.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8, weight_granularity=weights)
+        tensorwise = granularities.TENSORWISE
+        job.add_static_config(".*", kinds.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8, weight_granularity=tensorwise)
+        for kind in _BY_CHANNEL:
+            job.add_static_config(".*", kinds(kind), activation_num_bits=8, weight_num_bits=8, weight_granularity=weights)
         for scope, operators in _FLOAT_ARITHMETIC.items():
             for operator in operators:
                 job.update_quantization_recipe(scope, kinds(operator), algorithm_key="no_quantize")
@@ -140,11 +148,20 @@ def _statistics(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges |
         calibration = _observe(model, recipe, calibration)
     ranges = calibration.of("tflite", hashlib.sha256(model).hexdigest())
     said = {name: found.centred() if recipe.symmetric else found for name, found in ranges.items()}
-    return {name: {"min": _scalar(found.low), "max": _scalar(found.high)} for name, found in said.items()}
+    ranks = _ranks(model)
+    return {name: {"min": _bound(found.low, ranks[name]), "max": _bound(found.high, ranks[name])} for name, found in said.items()}
 
 
-def _scalar(values: tuple[float, ...]) -> np.ndarray:
-    return np.array(values, np.float32)
+def _bound(values: tuple[float, ...], rank: int) -> np.ndarray:
+    """Of the tensor's rank: a concatenation quantizes its constants by it, and takes no other."""
+    return np.array(values, np.float32).reshape((1,) * rank)
+
+
+def _ranks(model: bytes) -> dict[str, int]:
+    """Tensor name -> number of dimensions."""
+    schema = require("ai_edge_litert.schema_py_generated", "export")
+    tensors = schema.ModelT.InitFromPackedBuf(bytearray(model), 0).subgraphs[0].tensors
+    return {tensor.name.decode("utf-8"): 0 if tensor.shape is None else len(tensor.shape) for tensor in tensors}
 
 
 def _observe(model: bytes, recipe: Recipe, calibration: np.ndarray | None) -> Ranges:

@@ -44,7 +44,7 @@ def module_run(spec: str, data: Path, frontend: FrontEnd, name: str) -> Run:
     found = scan_windows(data) if frontend.size is None else scan(data)
     module = import_module(spec)
     shape = tuple(frontend.output.shape)
-    classes = _classes(module, shape, spec)
+    classes = int(reference_logits(module, np.zeros((2, *shape), np.float32)).shape[1])
     if classes != len(found.labels):
         raise ModelError(f"Expected {len(found.labels)} logits for the classes of {data}, {spec} gives {classes}.")
     config = RunConfig(
@@ -90,17 +90,6 @@ def import_module(spec: str) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise ModelError(f"Expected {spec} to return a torch.nn.Module, got {type(module).__name__}.")
     return module
-
-
-def _classes(module: nn.Module, shape: tuple[int, ...], spec: str) -> int:
-    try:
-        return int(reference_logits(module, np.zeros((2, *shape), np.float32)).shape[1])
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ModelError(
-            f"Expected a network that takes (n, {', '.join(map(str, shape))}), {spec} refuses: {reason:.120}. "
-            "Set --frontend and --frontend-config to what it was trained on."
-        ) from error
 
 
 @contextmanager

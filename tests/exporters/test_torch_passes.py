@@ -13,6 +13,7 @@ from edgekit.exporters.passes.drop_dropout import drop_dropout
 from edgekit.exporters.passes.fold_batch_norm import fold_batch_norm
 from edgekit.exporters.passes.rewrite_mish import rewrite_mish
 from edgekit.exporters.passes.softmax_last import softmax_last
+from edgekit.exporters.passes.spell_transposes import spell_transposes
 from edgekit.exporters.passes.trace import prepare, trace
 from edgekit.models.registry import MODELS, create_model
 from tests.exporters.networks import Branching, PreActivation, SensorNet, Unfriendly, warmed
@@ -170,3 +171,15 @@ def test_the_module_that_is_exported_is_left_alone() -> None:
     assert not clone.training
     fold_batch_norm(drop_dropout(clone), torch.zeros(1, 3, 16, 16))
     assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_transposing_attributes_become_calls() -> None:
+    class Gram(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x @ x.mT + (x @ x.mH).mT
+
+    spelled = spell_transposes(prepare(Gram()))
+    assert isinstance(spelled, torch.fx.GraphModule)
+    assert not any(node.target is getattr for node in spelled.graph.nodes)
+    x = torch.randn(2, 3, 4)
+    assert torch.equal(spelled(x), Gram()(x))

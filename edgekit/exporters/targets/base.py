@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from edgekit.core.recipe import Format, Precision
+from edgekit.core.recipe import FORMATS, Format, Precision
 from edgekit.deploy.boards import get_board
 from edgekit.deploy.wheels import installable
 from edgekit.errors import UserError
@@ -99,11 +99,11 @@ class Target:
         """
         return None if self.memory_mb is None else self.memory_mb * 2**20 // 4
 
-    def only(self, precisions: Sequence[str]) -> Target:
-        """The same target with the artifacts of these precisions alone.
+    def only(self, precisions: Sequence[str] = (), formats: Sequence[str] = ()) -> Target:
+        """The same target with the artifacts of these precisions and formats alone; empty: of all.
 
         Raises:
-            UserError: on a precision that the board does not get, with the reason.
+            UserError: on a precision or format that the board does not get, with the reason.
         """
         made = dict.fromkeys(precision for _, precision in self.artifacts)
         for precision in precisions:
@@ -113,8 +113,15 @@ class Target:
                     f"Expected a precision that target {self.name!r} gets ({', '.join(made)}), got {precision!r}{why}. "
                     "Choose one of these, or another target; see: edgekit targets"
                 )
-        default = self.default if self.default in precisions else None
-        return replace(self, artifacts=tuple(a for a in self.artifacts if a[1] in precisions), default=default)
+        kept = tuple(a for a in self.artifacts if a[1] in (precisions or made) and a[0] in (formats or FORMATS))
+        known = dict.fromkeys(kind for kind, _ in self.artifacts)
+        if not kept or not set(formats) <= set(known):
+            raise UserError(
+                f"Expected a format that target {self.name!r} gets ({', '.join(known)}) in one of its precisions, got "
+                f"{', '.join(formats)}. Choose another target; see: edgekit targets"
+            )
+        default = self.default if self.default in {precision for _, precision in kept} else None
+        return replace(self, artifacts=kept, default=default)
 
     def commands_for(self, bundle: str, files: Collection[str]) -> tuple[str, ...]:
         """What to run on the board after the export.
