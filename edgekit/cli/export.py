@@ -107,7 +107,7 @@ def _subject(run: Path | None, module: str | None, data: Path | None, frontend: 
     from edgekit.workflows.module import module_run
 
     name = out.name.removesuffix(".zip").removesuffix(".bundle")
-    return module_run(module, data, create_frontend(frontend, config), name)
+    return module_run(module, data, create_frontend(frontend, config), name, log)
 
 
 def show_artifacts(out: Path, manifest: Manifest) -> None:

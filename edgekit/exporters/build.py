@@ -17,7 +17,7 @@ from edgekit.calibration.samples import ArraySamples, Samples
 from edgekit.core.manifest import Artifact, Parity
 from edgekit.core.recipe import Format, Precision, Recipe
 from edgekit.core.spec import Affine, TensorSpec
-from edgekit.errors import InputError, MissingExtraError
+from edgekit.errors import InputError, MissingExtraError, ModelError
 from edgekit.exporters import audit
 from edgekit.exporters import parity as gates
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
@@ -118,6 +118,10 @@ def export(
     samples = _samples(calibration, features.shape[1:])
     tell("PyTorch reference")
     reference = reference_logits(module, features)
+    if not np.isfinite(reference).all():
+        raise ModelError(
+            "Expected finite logits, got NaN or infinity from the network itself. Look at its weights and the inputs."
+        )
     checked = _checked(features, parity_labels, reference)
     tell("float graphs and their ranges")
     graphs = float_graphs(module, samples, profile)

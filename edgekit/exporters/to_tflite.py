@@ -24,6 +24,7 @@ from edgekit.core.spec import Affine
 from edgekit.errors import ModelError
 from edgekit.exporters.base import INPUT_NAME, OUTPUT_NAME, Converted, check_calibration
 from edgekit.exporters.layers import operators_of
+from edgekit.exporters.passes.tflite_flat_biases import tflite_flat_biases
 from edgekit.exporters.passes.tflite_strip import tflite_strip
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.taps import TfliteTap
@@ -37,11 +38,6 @@ _FLOAT_ARITHMETIC = {
     "LayerNorm": ("MEAN", "SQUARED_DIFFERENCE", "ADD", "SUB", "MUL", "RSQRT", "RESHAPE"),
     "rewrite_mish": ("ADD", "SUB", "MUL", "DIV", "LOGISTIC"),
 }
-
-
-#: Operators whose weights may have one scale a channel. The quantizer would give one also to a vector that is added or multiplied
-#: (layer scale, learnt positions), which no runtime loads.
-_BY_CHANNEL = ("CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D_TRANSPOSE", "FULLY_CONNECTED")
 
 
 class _Named(nn.Module):
@@ -70,7 +66,7 @@ def to_tflite(module: nn.Module, sample: np.ndarray) -> bytes:
         litert_torch = require("litert_torch", "export", "litert-torch")
         try:
             edge = litert_torch.convert(_Named(module).eval(), sample_kwargs={INPUT_NAME: torch.from_numpy(sample)})
-            return bytes(edge.model_content())
+            return tflite_flat_biases(bytes(edge.model_content()))
         except (OSError, MemoryError):
             raise  # a full disk is no fault of the network
         # The converter raises whatever torch.export, MLIR or its own lowering raise; they share no base.
@@ -119,10 +115,7 @@ def _quantizer(model: bytes, recipe: Recipe, left_out: tuple[str, ...]) -> Any:
     weights = granularities.TENSORWISE if isinstance(recipe.granularity, PerTensor) else granularities.CHANNELWISE
     job = quantizer.Quantizer(bytearray(model))
     if recipe.precision == "int8":
-        tensorwise = granularities.TENSORWISE
-        job.add_static_config(".*", kinds.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8, weight_granularity=tensorwise)
-        for kind in _BY_CHANNEL:
-            job.add_static_config(".*", kinds(kind), activation_num_bits=8, weight_num_bits=8, weight_granularity=weights)
+        job.add_static_config(".*", kinds.ALL_SUPPORTED, activation_num_bits=8, weight_num_bits=8, weight_granularity=weights)
         for scope, operators in _FLOAT_ARITHMETIC.items():
             for operator in operators:
                 job.update_quantization_recipe(scope, kinds(operator), algorithm_key="no_quantize")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import numpy as np
 from edgekit.core.manifest import FrontEndEntry
 from edgekit.errors import ModelError, UserError
 from edgekit.exporters.build import reference_logits
+from edgekit.exporters.check_module import in_training_mode
 from edgekit.frontends.base import FrontEnd
 from edgekit.models.checkpoint import DataEntry, Run, RunConfig
 from edgekit.training.data import scan
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["import_module", "module_run"]
 
 
-def module_run(spec: str, data: Path, frontend: FrontEnd, name: str) -> Run:
+def module_run(spec: str, data: Path, frontend: FrontEnd, name: str, note: Callable[[str], None] = lambda _text: None) -> Run:
     """Import a factory, call it, and describe what it gives.
 
     Args:
@@ -35,16 +36,20 @@ def module_run(spec: str, data: Path, frontend: FrontEnd, name: str) -> Run:
         data: labelled images (or windows), whose classes, sorted by name, are the logits' labels.
         frontend: what the network was trained behind.
         name: of the bundle.
+        note: told in one line of a module that comes in training mode.
 
     Raises:
         UserError: when the factory cannot be imported or fails.
-        ModelError: when it gives no module, or one that does not fit the features or the classes.
+        ModelError: when it gives no module, or one that does not fit the features or the classes, or cannot become a file.
         DataError: on data that are no data set.
     """
     found = scan_windows(data) if frontend.size is None else scan(data)
     module = import_module(spec)
     shape = tuple(frontend.output.shape)
-    classes = int(reference_logits(module, np.zeros((2, *shape), np.float32)).shape[1])
+    if slips := in_training_mode(module):
+        note(f"{spec} gives a module in training mode ({', '.join(slips)}); exported as it is in eval mode.")
+    probe = np.random.default_rng(0).uniform(0, 1, (2, *shape)).astype(np.float32)
+    classes = int(reference_logits(module, probe).shape[1])
     if classes != len(found.labels):
         raise ModelError(f"Expected {len(found.labels)} logits for the classes of {data}, {spec} gives {classes}.")
     config = RunConfig(

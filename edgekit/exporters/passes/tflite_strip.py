@@ -17,7 +17,7 @@ import numpy as np
 from edgekit.core.optional import require
 from edgekit.exporters.passes.tflite_reshapes import tflite_reshapes
 
-__all__ = ["pack_flatbuffer", "tflite_strip"]
+__all__ = ["pack_flatbuffer", "pull_in_external_buffers", "tflite_strip"]
 
 _ALIGNMENT, _WORD = 16, 4
 
@@ -32,7 +32,7 @@ def tflite_strip(model: bytes) -> bytes:
     """
     schema = require("ai_edge_litert.schema_py_generated", "export")
     tree = schema.ModelT.InitFromPackedBuf(bytearray(model), 0)
-    _pull_in_external_buffers(tree, model)
+    pull_in_external_buffers(tree, model)
     tree.metadata, tree.metadataBuffer, tree.description = None, None, None
     tflite_reshapes(tree)
     for graph in tree.subgraphs:
@@ -44,7 +44,7 @@ def tflite_strip(model: bytes) -> bytes:
     return pack_flatbuffer(tree)
 
 
-def _pull_in_external_buffers(tree: Any, model: bytes) -> None:
+def pull_in_external_buffers(tree: Any, model: bytes) -> None:
     """Large weights lie behind the flatbuffer, addressed by offset and size: packed as they are, they would vanish silently."""
     for buffer in tree.buffers:
         if buffer.offset > 1:
