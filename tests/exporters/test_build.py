@@ -193,7 +193,7 @@ def test_samples_that_do_not_fit_are_refused(cnn1d: nn.Module, data: Data) -> No
         export(cnn1d, calibration=x, parity_features=x, target=only(("onnx", "fp16")))
 
 
-def test_a_network_that_does_not_convert_says_so_in_one_line(data: Data) -> None:
+def test_a_network_that_does_not_convert_names_its_operator(data: Data) -> None:
     class Fourier(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.linalg.eigvalsh(x @ x.transpose(1, 2))[:, :3]
@@ -201,7 +201,7 @@ def test_a_network_that_does_not_convert_says_so_in_one_line(data: Data) -> None
     for format_ in ("onnx", "tflite"):
         with pytest.raises(ModelError) as caught:
             export(Fourier(), calibration=data[0][:2], parity_features=data[0][:2], target=only((format_, "fp32")))
-        assert "\n" not in str(caught.value)
+        assert "linalg_eig" in str(caught.value)
 
 
 DETERMINISM = """
