@@ -120,7 +120,7 @@ def export(
     reference = reference_logits(module, features)
     if not np.isfinite(reference).all():
         raise ModelError(
-            "Expected finite logits, got NaN or infinity from the network itself. Look at its weights and the inputs."
+            "Expected finite logits of the network itself, got NaN or infinity. Look at its weights and the inputs."
         )
     checked = _checked(features, parity_labels, reference)
     tell("float graphs and their ranges")

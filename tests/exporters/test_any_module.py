@@ -161,8 +161,8 @@ WRONG = {
     "a tuple": (lambda x, head: (head(x.flatten(1)), x), "gives one tensor, got a tuple of 2"),
     "a dictionary": (lambda x, head: {"logits": head(x.flatten(1)), "maps": x}, "got a dict of logits, maps"),
     "maps": (lambda x, head: x, r"to \(n, classes\) logits, got \(2, 3, 40\)"),
-    "random": (lambda x, head: head(functional.dropout(x.flatten(1))), "the same input twice.*dropout with training=True"),
-    "normalised across the batch": (lambda x, head: head((x - x.mean(0)).flatten(1)), "one input alone and in a batch"),
+    "random": (lambda x, head: head(functional.dropout(x.flatten(1))), "gives others each time.*dropout"),
+    "normalised across the batch": (lambda x, head: head((x - x.mean(0)).flatten(1)), "depend on their own input alone"),
     "float64 inside": (lambda x, head: head(x.flatten(1)) * torch.ones(1, 2, dtype=torch.float64), "float32 logits, got float64"),
     "not finite": (lambda x, head: head(x.flatten(1)) / 0, "finite logits"),
 }
