@@ -118,10 +118,6 @@ def export(
     samples = _samples(calibration, features.shape[1:])
     tell("PyTorch reference")
     reference = reference_logits(module, features)
-    if not np.isfinite(reference).all():
-        raise ModelError(
-            "Expected finite logits of the network itself, got NaN or infinity. Look at its weights and the inputs."
-        )
     checked = _checked(features, parity_labels, reference)
     tell("float graphs and their ranges")
     graphs = float_graphs(module, samples, profile)
@@ -180,6 +176,8 @@ def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -
     with torch.no_grad():
         parts = [network(torch.from_numpy(features[i : i + batch])) for i in range(0, len(features), batch)]
     logits = torch.cat(parts).numpy()
+    if not np.isfinite(logits).all():
+        raise ModelError("Expected finite logits of the network itself, got NaN or infinity. Look at its weights and the inputs.")
     with torch.no_grad():
         again, alone = (network(torch.from_numpy(features[:count])).numpy() for count in (batch, 1))
     _check_logits(logits, again, alone)

@@ -233,7 +233,7 @@ def test_weights_behind_the_flatbuffer_that_vanish_are_refused(
     behind = outside(plain_graphs["tflite"])
     monkeypatch.setattr(build, "float_graphs", lambda *given: {"tflite": behind})
     assert export_of(plain, only("tflite", "fp32")).files
-    monkeypatch.setattr(tflite_strip, "_pull_in_external_buffers", lost)
+    monkeypatch.setattr(tflite_strip, "pull_in_external_buffers", lost)
     with pytest.raises(UserError):
         export_of(plain, only("tflite", "fp32"))
 
