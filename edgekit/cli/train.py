@@ -21,19 +21,26 @@ def train(
     out: Annotated[Path, typer.Option(help="The run folder to write: new, or an interrupted one with --resume.")],
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the images and their augmented copies.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of split, weights, augmentation and order.")] = 0,
+    recipe: Annotated[str, typer.Option(help="Settings to start from: default, or paper, the network's own.")] = "default",
+    frontend: Annotated[str | None, typer.Option(help="In place of the network's own; see: edgekit frontends")] = None,
     path: Annotated[str | None, typer.Option(help="Signature path: rgb, rgb+time, grey+time or lead-lag.")] = None,
     size: Annotated[str | None, typer.Option(help="Image size as HEIGHTxWIDTH.")] = None,
     depth: Annotated[int | None, typer.Option(min=1, max=6, help="Signature depth.")] = None,
     directions: Annotated[str | None, typer.Option(help="rows, both or both-rotated.")] = None,
     neurons: Annotated[int | None, typer.Option(min=1, help="Width of the hidden layer, where it can be chosen.")] = None,
     decode: Annotated[str | None, typer.Option(help="JPEG decoding, here and on the board: exact, or scaled (faster).")] = None,
-    augment: Annotated[str | None, typer.Option(help="none, light (small shifts and turns), photo, or paper.")] = None,
-    copies: Annotated[int | None, typer.Option(min=0, help="Augmented copies of each image.")] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="none, light (small shifts and turns), photo, crop-flip, paper; of pixels randaugment.")
+    ] = None,
+    copies: Annotated[
+        int | None, typer.Option(min=0, help="Augmented copies of each image, made beforehand. Pixels: default anew every epoch.")
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="cross-entropy or focal, class-balanced both.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="0 to below 1; cross-entropy only.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the warm-up and cosine schedule.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
     patience: Annotated[int | None, typer.Option(min=0, help="Stop after so many epochs without progress; 0: never.")] = None,
+    amp: Annotated[str | None, typer.Option(help="Mixed precision on CUDA: bf16 or fp16.")] = None,
     teacher: Annotated[Path | None, typer.Option(help="A finished run of the same classes to learn from as well.")] = None,
     alpha: Annotated[float | None, typer.Option(help="Share of the true labels beside a teacher. [0.5]")] = None,
     temperature: Annotated[float | None, typer.Option(help="Divides both logits beside a teacher. [4]")] = None,
@@ -42,15 +49,21 @@ def train(
 ) -> None:
     """Train a network on a folder of labelled images: checkpoint, metrics and curves in a run folder.
 
+    Options beside --recipe take the place of its settings. On a GPU where there is one; on several, or several processes, by
+    torchrun --nproc-per-node N -m edgekit train ...
+
     Example: edgekit train data/fire --model imagesig-cnn1d --out runs/fire --epochs 20 --seed 0
     """
     from edgekit.errors import UserError
     from edgekit.models.checkpoint import STATE
     from edgekit.training.config import TrainConfig
     from edgekit.training.loop import train as train_run
+    from edgekit.training.parallel import processes
+    from edgekit.training.recipes import training_recipe
 
     chosen: dict[str, Any] = {
         "epochs": epochs,
+        "frontend": frontend,
         "path": path,
         "size": parse_size(size) if size else None,
         "depth": depth,
@@ -64,6 +77,7 @@ def train(
         "learning_rate": learning_rate,
         "batch_size": batch_size,
         "patience": patience,
+        "amp": amp,
         "teacher": teacher,
         "alpha": alpha,
         "temperature": temperature,
@@ -71,13 +85,17 @@ def train(
     given = {name: value for name, value in chosen.items() if value is not None}
     if given.get("loss") == "focal":
         given.setdefault("label_smoothing", 0.0)
+    settings = {**training_recipe(recipe, model, frontend).settings, **given}
     try:
-        with progress_bar() as progress:
-            result = train_run(TrainConfig(data=data, model=model, out=out, seed=seed, resume=resume, **given), progress)
+        with processes() as group, progress_bar() as progress:
+            config = TrainConfig(data=data, model=model, out=out, seed=seed, resume=resume, **settings)
+            result = train_run(config, progress if group.is_first else None, group)
     except KeyboardInterrupt as interrupt:
         if not (out / STATE).is_file():
             raise
         raise UserError(f"Interrupted. The epochs so far are in {out}: go on with the same command and --resume.") from interrupt
+    if not group.is_first:
+        return
     document = result.to_json()
     if json:
         print_json(document)

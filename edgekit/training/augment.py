@@ -167,6 +167,7 @@ POLICIES: Mapping[str, tuple[Step, ...]] = {
         Step(noise, 0.2),
         Step(swap_colours, 0.1),
     ),
+    "crop-flip": (Step(flip_horizontal, 0.5), Step(random_crop)),
     "light": (Step(shift), Step(rotate)),
     "photo": (
         Step(flip_horizontal, 0.5),

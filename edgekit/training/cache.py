@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LIMIT_BYTES", "Arrays", "cache_folder", "cache_key", "cached", "code_version"]
+__all__ = ["LIMIT_BYTES", "Arrays", "cache_folder", "cache_key", "cached", "code_version", "prune"]
 
 LIMIT_BYTES = 4 * 2**30
 Arrays = Mapping[str, np.ndarray]
@@ -58,7 +58,7 @@ def cached(key: str, compute: Callable[[], Arrays]) -> dict[str, np.ndarray]:
     arrays = dict(compute())
     with suppress(OSError):
         _write(path, arrays)
-        _prune(path.parent, keep=path)
+        prune(path.parent, keep=path)
     return arrays
 
 
@@ -83,9 +83,10 @@ def _write(path: Path, arrays: Arrays) -> None:
         raise
 
 
-def _prune(folder: Path, keep: Path) -> None:
+def prune(folder: Path, keep: Path) -> None:
     """Delete the oldest files until what is left fits `LIMIT_BYTES`; `keep` stays."""
-    files = sorted(((entry.stat().st_mtime, entry) for entry in folder.glob("*.npz") if entry != keep), reverse=True)
+    entries = (entry for pattern in ("*.npz", "*.npy") for entry in folder.glob(pattern) if entry != keep)
+    files = sorted(((entry.stat().st_mtime, entry) for entry in entries), reverse=True)
     total = keep.stat().st_size
     for _, file in files:
         total += file.stat().st_size

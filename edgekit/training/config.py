@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from edgekit.errors import InputError, UnknownNameError
 from edgekit.training.augment import POLICIES
+from edgekit.training.augment_pixels import PIXEL_POLICIES
+from edgekit.training.losses import LOSSES
+from edgekit.training.optimise import AMP, OPTIMIZERS, SCHEDULES
 
 __all__ = ["TrainConfig", "default_copies", "default_epochs"]
 
 _MOST_COPIES = 16
 _FEATURE_BYTES = 24_000 * 32_768
 _LEAST_EPOCHS, _MOST_EPOCHS, _LEAST_STEPS = 12, 100, 600
-_LOSSES = ("cross-entropy", "focal")
+_NAMES: tuple[tuple[str, str, Iterable[str]], ...] = (
+    ("loss", "loss", LOSSES),
+    ("optimizer", "optimizer", OPTIMIZERS),
+    ("schedule", "schedule", SCHEDULES),
+    ("amp", "mixed precision", AMP),
+    ("augment", "augmentation", dict.fromkeys([*POLICIES, *PIXEL_POLICIES])),
+)
 # What says where a run lies, not what comes out of it.
 _PLACES = ("data", "out", "resume")
 
@@ -32,16 +42,23 @@ class TrainConfig:
         epochs: passes over the training images and their augmented copies, at most; None for 12, more for small sets, so that
             there are about 600 steps, at most 100.
         seed: of the validation split, the initial weights, the augmentation, the order and the dropout.
-        batch_size: examples a step.
-        learning_rate: peak of the schedule (linear warm-up over the first tenth, then cosine to 0).
-        weight_decay: of AdamW.
-        loss: "cross-entropy" or "focal", class-balanced both.
+        batch_size: examples a step, over all processes.
+        optimizer: "adamw", "adam", "sgd" or "adadelta"; see `edgekit.training.optimise`.
+        learning_rate: peak of the schedule.
+        schedule: "cosine", "constant", "steps" or "exponential", after the warm-up.
+        warm_up: share of the steps over which the learning rate rises linearly; 0 for none.
+        weight_decay: of the optimizer.
+        gradient_norm: to which gradients are clipped; 0 for as they are.
+        loss: "cross-entropy" or "focal".
+        class_weights: count every class the same, however many examples it has.
         label_smoothing: 0 to below 1; cross-entropy only.
         mixup: a of the Beta(a, a) by which pairs of examples are mixed (Zhang et al. 2018, arXiv:1710.09412); 0 for none.
         average: decay of the exponential moving average of the weights that is evaluated and kept; 0 for none.
         clip: bound of the standardised features, in winsorised standard deviations.
-        augment: a name of `edgekit.training.augment.POLICIES`.
-        copies: augmented copies of each image; None for as many as is sensible for the number of images, at most 16.
+        augment: a name of `edgekit.training.augment.POLICIES`, for pixels of `edgekit.training.augment_pixels.PIXEL_POLICIES`.
+        copies: augmented copies of each image, computed beforehand; None for as many as is sensible for the number of images, at
+            most 16, and for networks of pixels for every epoch anew.
+        frontend: in place of the network's own, by name; None for that.
         path: of the signature, None for the network's default; likewise size, depth, directions and decode.
         size: (height, width) in pixels.
         depth: of the signature.
@@ -52,6 +69,7 @@ class TrainConfig:
         alpha: share of the true labels in the loss beside a teacher, 0 to 1.
         temperature: by which both logits are divided beside a teacher.
         patience: epochs without a better validation loss after which training stops; 0 for never.
+        amp: "bf16" or "fp16" on CUDA, None for float32.
         refit: once the split has shown what to expect, train anew on all images, validation ones included, for as many epochs,
             and keep the last weights; validation figures and temperature stay those of the network that had not seen them.
         resume: continue the interrupted run in `out`.
@@ -63,15 +81,21 @@ class TrainConfig:
     epochs: int | None = None
     seed: int = 0
     batch_size: int = 256
+    optimizer: str = "adamw"
     learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    warm_up: float = 0.1
     weight_decay: float = 0.01
+    gradient_norm: float = 1.0
     loss: str = "cross-entropy"
+    class_weights: bool = True
     label_smoothing: float = 0.1
     mixup: float = 0.4
     average: float = 0.99
     clip: float = 4.0
     augment: str = "photo"
     copies: int | None = None
+    frontend: str | None = None
     path: str | None = None
     size: tuple[int, int] | None = None
     depth: int | None = None
@@ -82,6 +106,7 @@ class TrainConfig:
     alpha: float = 0.5
     temperature: float = 4.0
     patience: int = 0
+    amp: str | None = None
     refit: bool = True
     resume: bool = False
 
@@ -90,20 +115,21 @@ class TrainConfig:
 
         Raises:
             InputError: naming the setting, what was expected and what came.
-            UnknownNameError: on an unknown loss or augmentation.
+            UnknownNameError: on an unknown loss, optimizer, schedule, mixed precision or augmentation.
         """
-        for name, known in (("loss", _LOSSES), ("augment", POLICIES)):
-            if getattr(self, name) not in known:
-                raise UnknownNameError({"augment": "augmentation"}.get(name, name), getattr(self, name), known)
+        for name, what, known in _NAMES:
+            value = getattr(self, name)
+            if value is not None and value not in known:
+                raise UnknownNameError(what, value, known)
         _expect(self.epochs is None or self.epochs >= 1, "epochs", "at least 1", self.epochs)
         _expect(self.neurons is None or self.neurons >= 1, "neurons", "at least 1", self.neurons)
         _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         _expect(0 <= self.alpha <= 1, "alpha", "0 to 1", self.alpha)
         for name in ("learning_rate", "clip", "temperature"):
             _expect(0 < getattr(self, name) < float("inf"), name, "a number above 0", getattr(self, name))
-        for name in ("label_smoothing", "average"):
+        for name in ("label_smoothing", "average", "warm_up"):
             _expect(0 <= getattr(self, name) < 1, name, "0 to below 1", getattr(self, name))
-        for name in ("seed", "weight_decay", "mixup", "patience"):
+        for name in ("seed", "weight_decay", "mixup", "patience", "gradient_norm"):
             _expect(0 <= getattr(self, name) < float("inf"), name, "0 or more", getattr(self, name))
         _expect(self.copies is None or self.copies >= 0, "copies", "0 or more", self.copies)
         _expect(

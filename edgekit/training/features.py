@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,12 +15,11 @@ from edgekit.frontends.loading import load_image
 from edgekit.training.augment import augment
 from edgekit.training.cache import Arrays, cache_key, cached, code_version
 from edgekit.training.data import Example
+from edgekit.training.decoding import CHUNK, check_readable, in_threads, unreadable
 from edgekit.training.progress import Progress
 
 __all__ = ["augmented_features", "check_colour", "plain_features"]
 
-_CHUNK = 16
-_MOST_NAMED = 5
 _LARGEST = 4
 _HALF_LIMIT = 60000.0
 
@@ -124,7 +121,7 @@ def _plain_part(frontend: FrontEnd, chunk: Sequence[Example]) -> _Part:
         try:
             image = load_image(frontend, example.path)
         except ImageError as error:
-            failures.append(f"{example.path} ({_reason(error)})")
+            failures.append(unreadable(example.path, error))
             continue
         tints.append(is_single_tint(image))
         images.append(resize_area(image, image_size(frontend)))
@@ -140,7 +137,7 @@ def _augmented_part(
         try:
             image = _workable(load_image(frontend, example.path), image_size(frontend))
         except ImageError as error:
-            failures.append(f"{example.path} ({_reason(error)})")
+            failures.append(unreadable(example.path, error))
             continue
         generators = (np.random.default_rng([seed, int(example.digest[:16], 16), copy]) for copy in range(copies))
         batch = np.stack([resize_area(augment(image, policy, rng), image_size(frontend)) for rng in generators])
@@ -164,35 +161,15 @@ def _collect(
 ) -> Arrays:
     """Run `part` over chunks in threads and put the results together in order."""
     progress.start(stage, len(examples))
-    chunks = [examples[start : start + _CHUNK] for start in range(0, len(examples), _CHUNK)]
+    chunks = [examples[start : start + CHUNK] for start in range(0, len(examples), CHUNK)]
     parts = []
-    for chunk, done in zip(chunks, _in_threads(part, chunks), strict=True):
+    for chunk, done in zip(chunks, in_threads(part, chunks), strict=True):
         parts.append(done)
         progress.advance(len(chunk))
-    failures = [failure for done in parts for failure in done.failures]
-    if failures:
-        more = f" and {len(failures) - _MOST_NAMED} more" if len(failures) > _MOST_NAMED else ""
-        raise DataError(
-            f"Expected images that can be decoded, found {len(failures)} of {len(examples)} that cannot: "
-            f"{', '.join(failures[:_MOST_NAMED])}{more}. Remove or replace them."
-        )
+    check_readable([failure for done in parts for failure in done.failures], len(examples))
     if not parts:
         return {"features": np.zeros((0, *frontend.output.shape), np.float32), "single_tint": np.zeros(0, bool)}
     return {
         "features": np.concatenate([done.features for done in parts]),
         "single_tint": np.concatenate([done.single_tint for done in parts]),
     }
-
-
-def _in_threads(part: Callable[[Sequence[Example]], _Part], chunks: Sequence[Sequence[Example]]) -> Iterator[_Part]:
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
-        try:
-            yield from pool.map(part, chunks)
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _reason(error: ImageError) -> str:
-    """Why, shortly: the part of "Expected an image in NAME, it REASON." that does not repeat the name."""
-    message = str(error)
-    return (message.partition(", it ")[2] or message)[:80].rstrip(".")

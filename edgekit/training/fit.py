@@ -1,8 +1,12 @@
-"""Fitting a network to features in memory: AdamW, warm-up and cosine, best weights kept, exact continuation.
+"""Fitting a network: an optimiser over batches, best weights kept, exact continuation, one process or several.
 
-The randomness of an epoch (order, dropout, mixing) comes from the seed and the epoch's number alone, and everything else that an
-epoch starts from is in its state; so a run that was interrupted and resumed ends bit for bit where an uninterrupted one does, on
-the same machine with the same number of threads.
+The randomness of an epoch (order, augmentation, mixing, dropout) comes from the seed and the epoch's number alone, and everything
+else that an epoch starts from is in its state; so a run that was interrupted and resumed ends bit for bit where an uninterrupted
+one does, on the same CPU with the same number of threads.
+
+Several processes share each batch: each draws what one would draw for the whole batch and takes its examples of it, losses are
+weighted by the whole batch, and gradients are added up. So they take the steps that one process takes, to rounding, but for
+dropout, whose masks differ, and on CPUs batch norms, which see their own share (on GPUs they are synchronised).
 """
 
 from __future__ import annotations
@@ -19,39 +23,18 @@ import torch
 from torch import Tensor, nn
 
 from edgekit.errors import UserError
+from edgekit.training.batch_loss import BatchLoss
 from edgekit.training.config import TrainConfig, default_epochs
-from edgekit.training.distill import distillation
-from edgekit.training.losses import Loss, class_weights, create_loss
+from edgekit.training.inputs import FitData, Inputs, batches
+from edgekit.training.optimise import MixedPrecision, create_optimizer, learning_rate_at, move_average
+from edgekit.training.parallel import ALONE, Processes
 from edgekit.training.progress import Progress
 from edgekit.training.temperature import negative_log_likelihood
 
-__all__ = ["Epoch", "FitData", "FitResult", "epoch_seed", "fit", "learning_rate_at", "predict_logits", "seeded"]
+__all__ = ["Epoch", "FitResult", "epoch_seed", "fit", "predict_logits", "seeded"]
 
-_WARM_UP = 0.1
-_GRADIENT_NORM = 1.0
 _EVALUATION_BATCH = 512
 State = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class FitData:
-    """Standardised features.
-
-    Attributes:
-        x: (N, ...) float16 or float32, to train on.
-        y: (N,) int64 class indices.
-        x_validation: (V, ...) float32.
-        y_validation: (V,) int64.
-        classes: number of classes.
-        teacher: (N, classes) float32 logits of a teacher, None without one.
-    """
-
-    x: Tensor
-    y: Tensor
-    x_validation: Tensor
-    y_validation: Tensor
-    classes: int
-    teacher: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -99,11 +82,12 @@ def fit(
     state: State | None = None,
     stage: str = "training",
     keep_last: bool = False,
+    group: Processes = ALONE,
 ) -> FitResult:
     """Train, epoch by epoch.
 
     Args:
-        module: freshly initialised; its weights are changed.
+        module: freshly initialised; its weights are changed, and it moves to the device.
         data: features and classes.
         config: the settings; only those of the optimisation are read.
         progress: told of every epoch.
@@ -111,11 +95,12 @@ def fit(
         state: what `save` was given last, to continue from there.
         stage: what the bar says.
         keep_last: keep the last epoch, whatever its validation loss, instead of the lowest.
+        group: the processes that share every batch, this one among them; `save` is the first one's alone.
 
     Raises:
-        UserError: when the loss stops being finite.
+        UserError: when the loss stops being finite; on mixed precision without a GPU.
     """
-    trainer = _Trainer(module, data, config, keep_last)
+    trainer = _Trainer(module, data, config, keep_last, group)
     if state is not None:
         trainer.restore(state)
     progress.start(stage, trainer.epochs)
@@ -123,7 +108,8 @@ def fit(
         progress.advance(len(trainer.history))
     while not trainer.is_done():
         row = trainer.run_epoch()
-        save(trainer.state())
+        if group.is_first:
+            save(trainer.state())
         progress.advance(1, f"validation accuracy {row.validation_accuracy:.3f}")
     return FitResult(trainer.best_weights, trainer.best, tuple(trainer.history))
 
@@ -131,13 +117,15 @@ def fit(
 class _Trainer:
     """The moving parts of `fit`."""
 
-    def __init__(self, module: nn.Module, data: FitData, config: TrainConfig, keep_last: bool) -> None:
-        self.module, self.data, self.config, self.keep_last = module, data, config, keep_last
+    def __init__(self, module: nn.Module, data: FitData, config: TrainConfig, keep_last: bool, group: Processes) -> None:
+        self.module, self.data, self.config, self.keep_last, self.group = module.to(group.device), data, config, keep_last, group
+        if group.count > 1 and group.device.type == "cuda":
+            self.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.module)  # type: ignore[no-untyped-call]
         self.epochs = config.epochs or default_epochs(len(data.x), config.batch_size)
-        alpha = class_weights(data.y.numpy(), data.classes)
-        self.loss: Loss = create_loss(config.loss, alpha=alpha, label_smoothing=config.label_smoothing)
-        self.optimizer = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        self.steps_per_epoch = math.ceil(len(data.x) / config.batch_size)
+        self.loss = BatchLoss(self.module, data, config, group)
+        self.optimizer = create_optimizer(config.optimizer, module, config.learning_rate, config.weight_decay)
+        self.precision = MixedPrecision(config.amp, group.device)
+        self.steps_per_epoch = len(self._batches(np.arange(len(data.x))))
         self.average = _copy(module.state_dict())
         self.best_weights = _copy(module.state_dict())
         self.history: list[Epoch] = []
@@ -153,10 +141,11 @@ class _Trainer:
 
     def run_epoch(self) -> Epoch:
         number = len(self.history)
-        with seeded(epoch_seed(self.config.seed, number)):
-            train_loss = self._train(number)
+        seed = epoch_seed(self.config.seed, number)
+        with seeded(seed + self.group.rank):
+            train_loss = self._train(number, np.random.default_rng(seed))
         kept = self._kept_weights()
-        row = self._validate(number, train_loss, kept)
+        row = self.group.firsts(self._validate(number, train_loss, kept))
         self.history.append(row)
         if self.best is row:
             self.best_weights = _copy(kept)
@@ -166,6 +155,7 @@ class _Trainer:
         return {
             "module": self.module.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "precision": self.precision.state_dict(),
             "average": self.average,
             "best_weights": self.best_weights,
             "history": [asdict(row) for row in self.history],
@@ -174,54 +164,49 @@ class _Trainer:
     def restore(self, state: State) -> None:
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.average, self.best_weights = state["average"], state["best_weights"]
+        self.precision.load_state_dict(state["precision"])
+        for name in ("average", "best_weights"):
+            setattr(self, name, {key: value.to(self.group.device) for key, value in state[name].items()})
         self.history = [Epoch(**row) for row in state["history"]]
 
-    def _train(self, number: int) -> float:
+    def _batches(self, order: np.ndarray) -> list[np.ndarray]:
+        return list(batches(order, self.config.batch_size, 2 * self.group.count))
+
+    def _train(self, number: int, rng: np.random.Generator) -> float:
         self.module.train()
-        total, first = 0.0, number * self.steps_per_epoch
-        for i, batch in enumerate(torch.split(torch.randperm(len(self.data.x)), self.config.batch_size)):
+        total = torch.zeros(1, dtype=torch.float64, device=self.group.device)
+        first, config = number * self.steps_per_epoch, self.config
+        for i, rows in enumerate(self._batches(rng.permutation(len(self.data.x)))):
+            rate = learning_rate_at(
+                first + i, self.steps_per_epoch * self.epochs, config.learning_rate, config.schedule, config.warm_up
+            )
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate_at(first + i, self.steps_per_epoch * self.epochs, self.config.learning_rate)
-            loss = self._loss(self.data.x[batch].float(), self.data.y[batch], self._soft(batch))
+                group["lr"] = rate
+            with self.precision.forward():
+                loss = self.loss(rows, rng)
             self._step(loss, first + i)
-            total += loss.item() * len(batch)
-        if not math.isfinite(total):
-            raise UserError(f"Expected a finite loss, got {total} in epoch {number + 1}. Pass a lower --learning-rate.")
-        return total / len(self.data.x)
-
-    def _soft(self, batch: Tensor) -> Tensor | None:
-        """Probabilities of the teacher at the temperature, None without one."""
-        return None if self.data.teacher is None else torch.softmax(self.data.teacher[batch] / self.config.temperature, dim=1)
-
-    def _loss(self, x: Tensor, y: Tensor, soft: Tensor | None) -> Tensor:
-        if not self.config.mixup:
-            logits = self.module(x)
-            return self._taught(self.loss(logits, y), logits, soft)
-        strength = torch.tensor(self.config.mixup)
-        share = float(torch.distributions.Beta(strength, strength, validate_args=False).sample())
-        other = torch.randperm(len(x))
-        logits = self.module(share * x + (1 - share) * x[other])
-        loss = share * self.loss(logits, y) + (1 - share) * self.loss(logits, y[other])
-        return self._taught(loss, logits, None if soft is None else share * soft + (1 - share) * soft[other])
-
-    def _taught(self, loss: Tensor, logits: Tensor, soft: Tensor | None) -> Tensor:
-        if soft is None:
-            return loss
-        return self.config.alpha * loss + (1 - self.config.alpha) * distillation(logits, soft, self.config.temperature)
+            total += loss.detach() * len(rows)
+        self.group.add([total])
+        if not math.isfinite(total.item()):
+            raise UserError(f"Expected a finite loss, got {total.item()} in epoch {number + 1}. Pass a lower --learning-rate.")
+        return total.item() / len(self.data.x)
 
     def _step(self, loss: Tensor, step: int) -> None:
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.module.parameters(), _GRADIENT_NORM)
-        self.optimizer.step()
+        self.precision.backward(loss)
+        self.group.add([parameter.grad for parameter in self.module.parameters() if parameter.grad is not None])
+        self.precision.step(self.optimizer, self.module, self.config.gradient_norm)
+        self._agree()
         if self.config.average:
-            decay = min(self.config.average, (1 + step) / (10 + step))
-            for name, value in self.module.state_dict().items():
-                if value.is_floating_point():
-                    self.average[name].lerp_(value, 1 - decay)
-                else:  # the number of batches that a batch norm has seen
-                    self.average[name].copy_(value)
+            move_average(self.average, self.module, self.config.average, step)
+
+    def _agree(self) -> None:
+        """Running statistics are the mean of those of all processes; alone, what they are."""
+        if self.group.count > 1:
+            statistics = [buffer for buffer in self.module.buffers() if buffer.is_floating_point()]
+            self.group.add(statistics)
+            for buffer in statistics:
+                buffer /= self.group.count
 
     def _kept_weights(self) -> dict[str, Tensor]:
         """The weights that are evaluated: the moving average, where there is one."""
@@ -242,33 +227,21 @@ class _Trainer:
         )
 
 
-def predict_logits(module: nn.Module, x: Tensor) -> np.ndarray:
-    """Logits in eval mode, without gradients.
+def predict_logits(module: nn.Module, x: Inputs) -> np.ndarray:
+    """Logits in eval mode, without gradients, on the module's device.
 
     Args:
         module: the network; left in eval mode.
-        x: (N, ...) float16 or float32 standardised features.
+        x: N examples.
 
     Returns:
         (N, C) float32.
     """
     module.eval()
+    device = next(module.parameters()).device
     with torch.no_grad():
-        return np.concatenate([module(batch.float()).numpy() for batch in torch.split(x, _EVALUATION_BATCH)])
-
-
-def learning_rate_at(step: int, steps: int, peak: float) -> float:
-    """Linear warm-up over the first tenth of all steps, then half a cosine down to 0.
-
-    Args:
-        step: 0 to steps - 1.
-        steps: of the whole run.
-        peak: the highest learning rate.
-    """
-    warm = max(1, round(_WARM_UP * steps))
-    if step < warm:
-        return peak * (step + 1) / warm
-    return peak * 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
+        pieces = np.split(np.arange(len(x)), range(_EVALUATION_BATCH, len(x), _EVALUATION_BATCH))
+        return np.concatenate([module(x.batch(rows, device)).cpu().numpy() for rows in pieces])
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -278,13 +251,11 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """A block in which torch's generator starts from `seed`; afterwards it is as it was."""
-    before = torch.get_rng_state()
-    torch.manual_seed(seed)
-    try:
+    """A block in which torch's generators (CPU and current GPU) start from `seed`; afterwards they are as they were."""
+    gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(gpus):
+        torch.manual_seed(seed)
         yield
-    finally:
-        torch.set_rng_state(before)
 
 
 def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:

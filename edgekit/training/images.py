@@ -8,12 +8,15 @@ from functools import partial
 import numpy as np
 import torch
 
+from edgekit.errors import UserError
 from edgekit.frontends.base import FrontEnd, standardised
 from edgekit.models.checkpoint import Run
+from edgekit.training.augment import POLICIES
 from edgekit.training.config import TrainConfig, default_copies
 from edgekit.training.data import DataSet, Example, validation_split
 from edgekit.training.features import augmented_features, check_colour, plain_features
 from edgekit.training.fit import predict_logits
+from edgekit.training.inputs import InMemory
 from edgekit.training.prepared import Prepared, Side, fit_frontend, prepared
 from edgekit.training.progress import Progress
 
@@ -34,7 +37,14 @@ def prepare_images(config: TrainConfig, data: DataSet, frontend: FrontEnd, teach
 
     Raises:
         DataError: when images cannot be decoded, or are grey where the path is their colour.
+        UserError: on an augmentation that there is on the device alone.
     """
+    if config.augment not in POLICIES:
+        known = ", ".join(POLICIES)
+        raise UserError(
+            f"Expected an augmentation that can be computed beforehand ({known}) for {frontend.name}, got {config.augment}. "
+            "That one is for pixels, without --copies."
+        )
     everything = (*data.train, *data.test)
     raw, single_tint = plain_features(everything, frontend, progress)
     check_colour(frontend, single_tint[: len(data.train)])
@@ -92,7 +102,7 @@ class _Job:
         features = [standardised(teacher.frontend, plain).astype(np.float16)]
         if self.copies:
             features.append(self._augmented(examples, teacher.frontend, _spread(plain, teacher.frontend.feature_axis)))
-        return predict_logits(teacher.module, torch.from_numpy(np.concatenate(features)))
+        return predict_logits(teacher.module, InMemory(torch.from_numpy(np.concatenate(features))))
 
 
 def _copies(config: TrainConfig, images: int, size: int) -> int:

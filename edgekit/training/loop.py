@@ -20,7 +20,7 @@ from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.optional import has_module
 from edgekit.errors import MissingExtraError, UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
-from edgekit.models.checkpoint import STATE, VALIDATION, DataEntry, RunConfig, save_run
+from edgekit.models.checkpoint import STATE, VALIDATION, DataEntry, Run, RunConfig, save_run
 from edgekit.models.registry import ModelInfo, create_model, model_info, takes_neurons
 from edgekit.training.config import TrainConfig
 from edgekit.training.curves import curves_csv, curves_svg
@@ -29,6 +29,8 @@ from edgekit.training.distill import load_teacher
 from edgekit.training.fit import FitResult, epoch_seed, fit, predict_logits, seeded
 from edgekit.training.images import prepare_images
 from edgekit.training.metrics import Metrics, compute_metrics
+from edgekit.training.parallel import ALONE, Processes
+from edgekit.training.pixels import prepare_pixels, takes_pixels
 from edgekit.training.prepared import Prepared
 from edgekit.training.progress import Progress, Silent
 from edgekit.training.state import check_out, load_state, save_state
@@ -72,7 +74,7 @@ class TrainResult:
         }
 
 
-def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
+def train(config: TrainConfig, progress: Progress | None = None, group: Processes = ALONE) -> TrainResult:
     """Train a network on a folder of images, or of sensor windows, and write a run folder.
 
     Nothing is written (but to the feature cache) before the data, the settings and the network have been found to fit.
@@ -80,6 +82,8 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
     Args:
         config: the settings.
         progress: is told of each stage; None for silence.
+        group: of `edgekit.training.parallel.processes`: the device, and the processes that share every batch. All call this
+            function; the first alone writes.
 
     Raises:
         DataError: when the data set cannot be trained on.
@@ -100,22 +104,41 @@ def train(config: TrainConfig, progress: Progress | None = None) -> TrainResult:
     teacher = None if config.teacher is None else load_teacher(Path(config.teacher), data.labels)
     module = _new_module(config, frontend, len(data.labels))
     state = load_state(config, data.digest) if config.resume else None
-    if isinstance(data, WindowSet):
-        prepared = prepare_windows(config, data, frontend, teacher)
-    else:
-        prepared = prepare_images(config, data, frontend, teacher, progress)
-    _make_folder(config)
+    prepared = _prepare(config, data, frontend, teacher, progress, group)
+    if group.is_first:
+        _make_folder(config)
 
     def save(state: dict[str, Any]) -> None:
         save_state(config, data.digest, state)
 
     try:
-        chosen, weights = _fit(config, prepared, module, progress, save, state or {})
+        chosen, weights = _fit(config, prepared, module, progress, save, state or {}, group)
     except BaseException:
         with suppress(OSError):
             config.folder.rmdir()  # only where no epoch has been saved in it
         raise
-    return _finish(config, data, prepared, module, chosen, weights)
+    return _finish(config, data, prepared, module, chosen, weights, group)
+
+
+def _prepare(
+    config: TrainConfig,
+    data: DataSet | WindowSet,
+    frontend: FrontEnd,
+    teacher: Run | None,
+    progress: Progress,
+    group: Processes,
+) -> Prepared:
+    """What is fitted; the first process fills the cache, the others find it there."""
+    if not group.is_first:
+        group.wait()
+    if isinstance(data, WindowSet):
+        prepared = prepare_windows(config, data, frontend, teacher)
+    else:
+        prepare = prepare_pixels if takes_pixels(frontend) and config.copies is None else prepare_images
+        prepared = prepare(config, data, frontend, teacher, progress)
+    if group.is_first:
+        group.wait()
+    return prepared
 
 
 def _fit(
@@ -125,6 +148,7 @@ def _fit(
     progress: Progress,
     save: Callable[[dict[str, Any]], None],
     state: dict[str, Any],
+    group: Processes,
 ) -> tuple[FitResult, dict[str, torch.Tensor]]:
     """Fit on the training split; with `refit`, then on everything for as long.
 
@@ -135,7 +159,15 @@ def _fit(
     if "chosen" in state:
         chosen = FitResult.from_state(state["chosen"])
     else:
-        chosen = fit(module, prepared.fit, config, progress, save=lambda fitted: save({"fit": fitted}), state=state.get("fit"))
+        chosen = fit(
+            module,
+            prepared.fit,
+            config,
+            progress,
+            save=lambda fitted: save({"fit": fitted}),
+            state=state.get("fit"),
+            group=group,
+        )
     if not config.refit:
         return chosen, chosen.weights
     module.load_state_dict(initial)
@@ -148,6 +180,7 @@ def _fit(
         state=state.get("fit") if "chosen" in state else None,
         stage="training on all images",
         keep_last=True,
+        group=group,
     )
     return chosen, final.weights
 
@@ -156,11 +189,14 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
     """The data set, and the network's front end for it."""
     root, overrides = Path(config.data), config.frontend_overrides()
     if info.frontend == "samples":
-        if overrides:
-            raise UserError(f"Expected no {', '.join(sorted(overrides))} for {config.model}: windows are taken as they are.")
+        asked = sorted([*overrides, *(["frontend"] if config.frontend else [])])
+        if asked:
+            raise UserError(f"Expected no {', '.join(asked)} for {config.model}: windows are taken as they are.")
         windows = scan_windows(root)
         return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:])})
-    return scan(root), create_frontend(info.frontend, {**info.config, **overrides})
+    if config.frontend in (None, info.frontend):
+        return scan(root), create_frontend(info.frontend, {**info.config, **overrides})
+    return scan(root), create_frontend(config.frontend, {"size": info.config["size"], **overrides})
 
 
 def _new_module(config: TrainConfig, frontend: FrontEnd, classes: int) -> nn.Module:
@@ -184,8 +220,9 @@ def _finish(
     module: nn.Module,
     chosen: FitResult,
     weights: dict[str, torch.Tensor],
+    group: Processes,
 ) -> TrainResult:
-    """Fit the temperature, evaluate, write the run; run.json last, then the state goes.
+    """Fit the temperature, evaluate, and in the first process write the run; run.json last, then the state goes.
 
     Validation figures and temperature come from the network of the split, the test figures from the kept weights.
     """
@@ -198,6 +235,9 @@ def _finish(
     test = None
     if len(prepared.y_test):
         test = compute_metrics(prepared.y_test, _softmax(predict_logits(module, prepared.x_test) / temperature))
+    result = TrainResult(str(config.folder), config.model, len(chosen.history), validation, test)
+    if not group.is_first:
+        return result
     folder = config.folder
     metrics = {"validation": asdict(validation), "test": asdict(test) if test else None, "kept_epoch": asdict(chosen.best)}
     write_file(folder / "metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
@@ -206,7 +246,7 @@ def _finish(
     write_file(folder / "curves.svg", curves_svg(chosen.history, chosen.best))
     save_run(folder, _run_config(config, data, prepared, len(chosen.history), temperature), weights)
     (folder / STATE).unlink(missing_ok=True)
-    return TrainResult(str(folder), config.model, len(chosen.history), validation, test)
+    return result
 
 
 def _run_config(config: TrainConfig, data: DataSet | WindowSet, prepared: Prepared, epochs: int, temperature: float) -> RunConfig:

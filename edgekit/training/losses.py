@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from edgekit.errors import InputError, UnknownNameError
 
-__all__ = ["LOSSES", "Loss", "class_weights", "create_loss", "cross_entropy", "focal"]
+__all__ = ["LOSSES", "Loss", "class_weights", "create_loss", "cross_entropy", "focal", "loss_weight"]
 
 LOSSES = ("cross-entropy", "focal")
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -86,3 +86,14 @@ def create_loss(name: str, *, alpha: torch.Tensor | None = None, label_smoothing
             raise InputError(f"Expected no label smoothing with the focal loss, got {label_smoothing}. Pass 0.")
         return lambda logits, targets: focal(logits, targets, alpha=alpha)
     return lambda logits, targets: cross_entropy(logits, targets, alpha=alpha, label_smoothing=label_smoothing)
+
+
+def loss_weight(name: str, targets: torch.Tensor, alpha: torch.Tensor | None) -> float:
+    """By how much a batch counts beside others: what the mean over it was divided by.
+
+    Args:
+        name: of the loss.
+        targets: (N,) int64.
+        alpha: (C,) weight of each class, None for 1.
+    """
+    return float(len(targets)) if name == "focal" or alpha is None else float(alpha[targets].sum())

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from edgekit.frontends.base import FrontEnd, standardised
-from edgekit.training.fit import FitData
+from edgekit.training.inputs import FitData, InMemory, Inputs
 from edgekit.training.standardisation import fit_standardisation
 
 __all__ = ["Prepared", "Side", "fit_frontend", "prepared"]
@@ -37,7 +37,7 @@ class Prepared:
     frontend: FrontEnd
     fit: FitData
     whole: FitData
-    x_test: torch.Tensor
+    x_test: Inputs
     y_test: np.ndarray
 
 
@@ -65,18 +65,20 @@ def prepared(
         test: the same of the test side; may be empty.
     """
     parts = [side() for side in sides]
+    x, y = (np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y"))
+    logits = _joined([part.teacher for part in parts])
     whole = FitData(
-        x=torch.from_numpy(np.concatenate([part.x for part in parts])),
-        y=torch.from_numpy(np.concatenate([part.y for part in parts])),
-        x_validation=torch.from_numpy(standardised(frontend, validation[0])),
+        x=InMemory(torch.from_numpy(x)),
+        y=torch.from_numpy(y),
+        x_validation=InMemory(torch.from_numpy(standardised(frontend, validation[0]))),
         y_validation=torch.from_numpy(validation[1]),
         classes=classes,
-        teacher=_joined([part.teacher for part in parts]),
+        teacher=logits,
     )
     count = len(parts[0].x)
-    teacher = None if whole.teacher is None else whole.teacher[:count]
-    split = replace(whole, x=whole.x[:count], y=whole.y[:count], teacher=teacher)
-    return Prepared(frontend, split, whole, torch.from_numpy(standardised(frontend, test[0])), test[1])
+    teacher = None if logits is None else logits[:count]
+    split = replace(whole, x=InMemory(torch.from_numpy(x[:count])), y=whole.y[:count], teacher=teacher)
+    return Prepared(frontend, split, whole, InMemory(torch.from_numpy(standardised(frontend, test[0]))), test[1])
 
 
 def _joined(logits: list[np.ndarray | None]) -> torch.Tensor | None:

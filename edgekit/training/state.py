@@ -64,7 +64,7 @@ def load_state(config: TrainConfig, digest: str) -> dict[str, Any]:
     """
     path = config.folder / STATE
     try:
-        saved = torch.load(io.BytesIO(path.read_bytes()), weights_only=True)
+        saved = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
         identity, state = saved["identity"], saved["fit"]
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]

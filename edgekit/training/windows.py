@@ -18,6 +18,7 @@ from edgekit.training.augment_windows import augment_windows
 from edgekit.training.config import TrainConfig, default_copies
 from edgekit.training.data import VALIDATION_SHARE
 from edgekit.training.fit import predict_logits
+from edgekit.training.inputs import InMemory
 from edgekit.training.prepared import Prepared, Side, fit_frontend, prepared
 
 __all__ = ["WindowSet", "holds_windows", "labelled_windows", "prepare_windows", "scan_windows"]
@@ -135,7 +136,7 @@ def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, raw: np.
     features = standardised(frontend, everything).astype(np.float16)
     logits = None
     if teacher is not None:
-        logits = predict_logits(teacher.module, torch.from_numpy(standardised(teacher.frontend, everything)))
+        logits = predict_logits(teacher.module, InMemory(torch.from_numpy(standardised(teacher.frontend, everything))))
     return Side(features, np.tile(y, 1 + copies), logits)
 
 

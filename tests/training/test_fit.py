@@ -11,7 +11,9 @@ from torch import nn
 from edgekit.errors import UserError
 from edgekit.training.config import TrainConfig
 from edgekit.training.curves import curves_csv, curves_svg
-from edgekit.training.fit import Epoch, FitData, epoch_seed, fit, learning_rate_at, seeded
+from edgekit.training.fit import Epoch, epoch_seed, fit, seeded
+from edgekit.training.inputs import FitData, InMemory
+from edgekit.training.optimise import learning_rate_at
 from edgekit.training.progress import Silent
 
 
@@ -25,7 +27,7 @@ def data():
     with seeded(7):
         y = torch.arange(60) % 2
         x = torch.randn(60, 4, 3) + y[:, None, None]
-    return FitData(x[:40].half(), y[:40], x[40:], y[40:], 2)
+    return FitData(InMemory(x[:40].half()), y[:40], InMemory(x[40:]), y[40:], 2)
 
 
 def network():
@@ -79,7 +81,7 @@ def test_training_stops_when_patience_is_over(data):
 
 
 def test_a_loss_that_is_not_finite_is_told(data):
-    broken = FitData(data.x * float("inf"), data.y, data.x_validation, data.y_validation, 2)
+    broken = FitData(InMemory(data.x.x * float("inf")), data.y, data.x_validation, data.y_validation, 2)
     with pytest.raises(UserError, match=r"finite loss, got nan in epoch 1\. Pass a lower --learning-rate"):
         run(broken, config())
 

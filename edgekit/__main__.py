@@ -1,0 +1,5 @@
+"""`python -m edgekit`, for `torchrun -m edgekit train`."""
+
+from edgekit.cli import main
+
+main()
