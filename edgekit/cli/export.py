@@ -31,6 +31,9 @@ def export(
         list[str] | None,
         typer.Option(help="Only this of the target's precisions, or mixed: int8 by --gate; may be given several times."),
     ] = None,
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="Only this of the target's formats, onnx or tflite.")
+    ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of the calibration sample.")] = 0,
     observer: Annotated[
@@ -76,7 +79,7 @@ def export(
         known = None if ranges is None else Ranges.load(ranges)
         manifest = export_run(
             *(subject, out, progress, target, calibration, recipe, precision or (), fuse_frontend),
-            *(notes.append, known, gate, answer_precision, qat or 0),
+            *(notes.append, known, gate, answer_precision, qat or 0, formats or ()),
         )
     profile = get_target(target)
     commands = profile.commands_for(out.name, {artifact.file for artifact in manifest.artifacts})

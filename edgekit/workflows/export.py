@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from edgekit.calibration.ranges import RANGES_FILE, Ranges
 from edgekit.core.bundle import write_bundle
-from edgekit.core.files import check_new, sha256_of
-from edgekit.core.manifest import FileEntry, Manifest, ModelCard
+from edgekit.core.files import check_new
+from edgekit.core.manifest import Manifest
 from edgekit.core.recipe import Recipe
-from edgekit.exporters.build import Export, export
-from edgekit.exporters.targets import Target, get_target
+from edgekit.exporters.build import export
+from edgekit.exporters.bundling import manifest_of
+from edgekit.exporters.targets import get_target
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
 from edgekit.training.progress import Progress
@@ -53,6 +54,7 @@ def export_run(
     limit: float | None = None,
     answer_precision: float | None = None,
     tuning_epochs: int = 0,
+    formats: Sequence[str] = (),
 ) -> Manifest:
     """Convert, quantize, verify and write.
 
@@ -72,6 +74,7 @@ def export_run(
         answer_precision: share of right ones wanted among the answers, above 0 to 1: predictions below the probability that gives
             it on the run's validation split become "unknown". None: everything is answered.
         tuning_epochs: of fine-tuning for int8 before the export, see `edgekit.training.tune`; 0 for none.
+        formats: only "onnx" or "tflite"; empty: all of the target's.
 
     Returns:
         The manifest that was written.
@@ -80,12 +83,12 @@ def export_run(
         GateError: when an artifact misses its gate; nothing is written.
         DataError: when the images are gone or of other classes.
         ModelError: when `subject` is no finished run.
-        UserError: when `out` exists, the target gets no such precision, or the ranges are of another network.
+        UserError: when `out` exists, the target gets no such precision or format, or the ranges are of another network.
     """
     check_new(out)
     if MIXED in precisions:
         precisions, limit = [*(p for p in precisions if p != MIXED), "int8"], 1.0 if limit is None else limit
-    profile = get_target(target).only(precisions) if precisions else get_target(target)
+    profile = get_target(target).only(precisions, formats)
     run = subject if isinstance(subject, Run) else load_run(subject)
     plan = recipe or Recipe("int8")
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
@@ -123,25 +126,6 @@ def export_run(
     golden = make_golden(card, inputs[:_GOLDEN_INPUTS], exported.files)
     extra = {} if exported.ranges is None else {RANGES_FILE: exported.ranges.to_text().encode("utf-8")}
     others = {GOLDEN: golden, **extra}
-    manifest = replace(_manifest(run, card, profile, exported, others), tuning=tuning)
+    manifest = replace(manifest_of(run.config.model, card, profile, exported, others), tuning=tuning)
     write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, **others})
     return manifest
-
-
-def _manifest(run: Run, card: ModelCard, target: Target, exported: Export, others: Mapping[str, bytes]) -> Manifest:
-    entries = {name: FileEntry(name, len(content), sha256_of(content)) for name, content in others.items()}
-    return Manifest(
-        name=card.name,
-        model=run.config.model,
-        labels=card.labels,
-        frontend=card.frontend,
-        input=card.input,
-        output=card.output,
-        target=target.name,
-        artifacts=exported.artifacts,
-        golden=entries[GOLDEN],
-        ranges=entries.get(RANGES_FILE),
-        calibration=exported.calibration,
-        tools=exported.tools,
-        default=target.default,
-    )

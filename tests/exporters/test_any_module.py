@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -269,3 +270,21 @@ def test_importing_the_door_does_not_import_torch() -> None:
     code = "import sys, edgekit.exporters, edgekit.exporters.targets; print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
+
+
+def test_the_public_surface_is_what_was_decided() -> None:
+    import edgekit.exporters
+
+    assert sorted(edgekit.exporters.__all__) == ["ModuleExport", "export"]
+    with pytest.raises(AttributeError, match="no attribute 'convert'"):
+        _ = edgekit.exporters.convert
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/any-network.md"])
+def test_the_example_of_the_docs_runs(page: str, network: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", text, re.S) if "edgekit.exporters import export" in block)
+    monkeypatch.chdir(tmp_path)
+    images, classes = waves(120)
+    exec(example, {"network": network, "images": images, "classes": classes, "others": waves(40, 2)[0]})
+    assert (tmp_path / "mine.bundle" / "model.int8.tflite").is_file()

@@ -172,3 +172,11 @@ def test_a_module_in_training_mode_is_exported_in_eval_mode_and_said_so(here: Pa
     assert ended.code == 0, ended.error
     assert "nets:training gives a module in training mode (1 (BatchNorm2d)); exported as it is in eval mode." in ended.error
     assert min(p.sqnr_db or 200 for a in Bundle.open(here / "x.bundle").manifest.artifacts for p in a.parity) > 100
+
+
+def test_one_format_alone_can_be_asked_for(here: Path, textures: Path, edgekit: Edgekit) -> None:  # noqa: F811
+    ended = edgekit(*module("exotic", textures, "--format", "coreml"))
+    refused(ended, here, "target 'generic' gets (onnx, tflite)", "coreml")
+    ended = edgekit(*module("plain", textures, "--format", "onnx", "--precision", "fp32"))
+    assert ended.code == 0, ended.error
+    assert [artifact.file for artifact in Bundle.open(here / "x.bundle").manifest.artifacts] == ["model.fp32.onnx"]
