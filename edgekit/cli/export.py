@@ -39,6 +39,9 @@ def export(
     observer: Annotated[
         str, typer.Option(help="How ranges are found: min-max, moving-average, percentile, entropy or mse.")
     ] = "min-max",
+    weights_observer: Annotated[
+        str, typer.Option(help="How the ranges of int8 weights are found, one a channel: the same names.")
+    ] = "min-max",
     ranges: Annotated[
         Path | None, typer.Option(help="Ranges of an earlier export (a bundle or its ranges.json) in place of a calibration.")
     ] = None,
@@ -75,7 +78,7 @@ def export(
     config = json_config("--frontend-config", frontend_config)
     subject = _subject(run, module, data, frontend, config, out)
     with progress_bar() as progress:
-        recipe = Recipe("int8", observer=observer, samples=samples, seed=seed)
+        recipe = Recipe("int8", observer=observer, weights_observer=weights_observer, samples=samples, seed=seed)
         known = None if ranges is None else Ranges.load(ranges)
         manifest = export_run(
             *(subject, out, progress, target, calibration, recipe, precision or (), fuse_frontend),

@@ -14,7 +14,7 @@ Format = Literal["onnx", "tflite"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 FORMATS: tuple[str, ...] = get_args(Format)
 
-#: How activation ranges may be found, see `edgekit.calibration.observers`.
+#: How ranges may be found, see `edgekit.calibration.observers`.
 OBSERVERS = ("min-max", "moving-average", "percentile", "entropy", "mse")
 
 
@@ -38,6 +38,7 @@ class Recipe:
         precision: one of `PRECISIONS`; "int8" is full integer, int8 in and out, statically calibrated.
         granularity: of the convolutions' weights.
         observer: how activation ranges are found, one of `OBSERVERS`.
+        weights_observer: how the weights' are, for static int8: one a channel, or one a tensor, by the granularity.
         symmetric: activations have the zero point 0, as TensorRT asks.
         float_layers: layers of an int8 file that compute in float32, because int8 as a whole missed its gate; names as
             `edgekit.exporters.layers` gives them.
@@ -48,6 +49,7 @@ class Recipe:
     precision: Precision
     granularity: PerTensor | PerAxis = PerAxis(0)
     observer: str = "min-max"
+    weights_observer: str = "min-max"
     symmetric: bool = False
     float_layers: tuple[str, ...] = ()
     samples: int = 256
@@ -56,8 +58,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise UnknownNameError("precision", self.precision, PRECISIONS)
-        if self.observer not in OBSERVERS:
-            raise UnknownNameError("observer", self.observer, OBSERVERS)
+        for name in (self.observer, self.weights_observer):
+            if name not in OBSERVERS:
+                raise UnknownNameError("observer", name, OBSERVERS)
         if self.float_layers and self.precision != "int8":
             raise InputError(f"Expected layers in float in an int8 recipe alone, got some in {self.precision}.")
         if self.samples < 1:

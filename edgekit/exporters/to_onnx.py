@@ -38,6 +38,7 @@ from edgekit.exporters.passes.onnx_strip import onnx_strip
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.taps import OnnxTap
 from edgekit.exporters.targets import Target
+from edgekit.exporters.weights import clip_weights
 from edgekit.runtimes.ort import QUANTIZATION_KEY
 
 __all__ = ["prepare_onnx", "quantize_onnx", "strip_onnx", "to_onnx"]
@@ -103,7 +104,7 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges
 
     Args:
         model: as `to_onnx` or `prepare_onnx` gave it.
-        recipe: its granularity decides the weights' scales, its observer the activations' ranges, and some layers may stay float.
+        recipe: its granularity and its observers decide the scales of weights and activations, and some layers may stay float.
         calibration: (n, ...) float32 features to observe, or the ranges that `OnnxTap(prepare_onnx(model))` was observed to have.
         target: decides the IR version and the scheme; by TensorRT's, the file's input and output stay float32.
 
@@ -115,7 +116,8 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges
     ranges = calibration if isinstance(calibration, Ranges) else _observe(prepared, recipe, calibration, target)
     found = ranges.of("onnx", hashlib.sha256(prepared).hexdigest())
     left_out = operators_of("onnx", prepared, recipe.float_layers)
-    quantized = _refusing(lambda folder: _quantize(prepared, folder, recipe, found, target, left_out))
+    source = clip_weights("onnx", prepared, recipe)
+    quantized = _refusing(lambda folder: _quantize(source, folder, recipe, found, target, left_out))
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
     if target.scheme == "tensorrt":
         # Float edges: TensorRT quantizes inside the network, and wants each DequantizeLinear behind a QuantizeLinear.

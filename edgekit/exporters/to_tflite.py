@@ -28,6 +28,7 @@ from edgekit.exporters.passes.tflite_flat_biases import tflite_flat_biases
 from edgekit.exporters.passes.tflite_strip import tflite_strip
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.taps import TfliteTap
+from edgekit.exporters.weights import clip_weights
 
 __all__ = ["quantize_tflite", "to_tflite"]
 
@@ -94,10 +95,11 @@ def quantize_tflite(model: bytes, recipe: Recipe, calibration: np.ndarray | Rang
         return Converted(tflite_strip(model))
     ranges = _statistics(model, recipe, calibration) if recipe.precision == "int8" else None
     left_out = operators_of("tflite", model, recipe.float_layers)
+    source = clip_weights("tflite", model, recipe)
     with quiet():
         require("ai_edge_quantizer", "export", "ai-edge-quantizer")
         try:
-            quantized = bytes(_quantizer(model, recipe, left_out).quantize(ranges).quantized_model)
+            quantized = bytes(_quantizer(source, recipe, left_out).quantize(ranges).quantized_model)
         except (OSError, MemoryError):
             raise  # a full disk is no fault of the network
         # As above: ValueError, RuntimeError and KeyError all occur, by operator.

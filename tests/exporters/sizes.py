@@ -6,7 +6,7 @@ from edgekit.inspection.integer import stored_bytes
 from edgekit.inspection.report import ModelReport
 
 #: How ONNX writes scales: no operators of the network.
-_SCALES = ("QuantizeLinear", "DequantizeLinear")
+SCALES = ("QuantizeLinear", "DequantizeLinear")
 
 
 def largest_size(report: ModelReport) -> int:
@@ -15,5 +15,5 @@ def largest_size(report: ModelReport) -> int:
     weights = sum(stored_bytes(row) for row, _ in quantized if row.constant and row.dtype == "int8")
     biases = sum(row.elements for row, _ in quantized if row.constant and row.dtype == "int32")
     scales = sum(len(scale) for _, scale in quantized)
-    operators = sum(count for name, count in (report.operators or {}).items() if name not in _SCALES)
+    operators = sum(count for name, count in (report.operators or {}).items() if name not in SCALES)
     return weights + 4 * (biases + scales) + 250 * operators + 4096
