@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
+from collections.abc import Iterable
 from io import BytesIO
+from itertools import islice
 
 from edgekit.daemon.refusals import BadRequest, TooLarge, Unsupported
 
@@ -15,9 +18,13 @@ FORMATS = ("JPEG", "PNG")
 
 _STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
-#: Parts that cost their sender a few bytes and the decoder a lot, and how many of them a picture may have: a scan of a progressive
-#: JPEG passes over every pixel (encoders write about ten), a compressed chunk of a PNG inflates to a megabyte.
-_COSTLY = ((b"\xff\xda", 32), (b"iCCP", 4), (b"zTXt", 8), (b"iTXt", 8))
+#: Parts that cost their sender a few bytes and the decoder a lot, and how many of each a picture may have. A scan of a
+#: progressive JPEG (told by marker, length and number of components) passes over every pixel, and encoders write about ten; a
+#: compressed chunk of a PNG inflates to a megabyte.
+_COSTLY = (
+    (re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]"), 32),
+    (re.compile(rb"iCCP|zTXt|iTXt"), 16),
+)
 
 
 def check_picture(content: bytes, pixels: int) -> None:
@@ -36,7 +43,7 @@ def check_picture(content: bytes, pixels: int) -> None:
 
     if not content.startswith(_STARTS):
         raise Unsupported(f"Expected a picture as {' or '.join(FORMATS)}.")
-    if any(content.count(part) > most for part, most in _COSTLY):
+    if any(_more_than(most, part.finditer(content)) for part, most in _COSTLY):
         raise TooLarge("Expected a picture of fewer scans, profiles and texts. Save it anew.")
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
@@ -48,6 +55,10 @@ def check_picture(content: bytes, pixels: int) -> None:
         raise BadRequest("Expected a picture, its header is damaged.") from error
     if width * height > pixels:
         raise _too_large(pixels)
+
+
+def _more_than(most: int, found: Iterable[object]) -> bool:
+    return sum(1 for _ in islice(found, most + 1)) > most
 
 
 def _too_large(pixels: int) -> TooLarge:

@@ -150,7 +150,10 @@ class Daemon:
             self._notifier.ready(f"serving {', '.join(addresses['models']) or 'nothing yet'}")
             _log.info("ready", extra=addresses)
             announce(addresses)
-            await self._stop.wait()
+            stop = asyncio.ensure_future(self._stop.wait())
+            # A server that ends by itself takes the daemon with it: it must not call itself ready and listen no more.
+            await asyncio.wait((stop, *servers), return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
         finally:
             await self._end(servers, beside)
 
@@ -158,8 +161,11 @@ class Daemon:
         """SIGHUP: certificates, and every model from where it came."""
         self._notifier.reloading()
         if self.settings.tls_cert is not None and self._tcp.config.ssl is not None:
+            pair = (self.settings.tls_cert, self.settings.tls_key)
             try:
-                self._tcp.config.ssl.load_cert_chain(self.settings.tls_cert, self.settings.tls_key)
+                # Tried apart: a certificate that does not fit its key would leave the living context without one.
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair)
+                self._tcp.config.ssl.load_cert_chain(*pair)
             except (OSError, ssl.SSLError) as error:
                 _log.warning("certificate refused, the old one stays", extra={"reason": str(error)})
         await self.service.load_all()
@@ -248,6 +254,12 @@ class Daemon:
             ssl_certfile=cert,
             ssl_keyfile=key,
         )
+        try:
+            config.load()
+        except OSError as error:  # ssl.SSLError is one
+            raise UserError(
+                f"Expected a certificate chain and its key (PEM) in {cert} and {key}: {error.strerror or error}."
+            ) from error
         return _Server(config, self._say_last_words)
 
 

@@ -7,6 +7,7 @@ import shutil
 import ssl
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,11 @@ def test_without_the_token_nothing_is_told_on_tcp(guarded, path):
 @pytest.mark.parametrize("path", ["/", "/v2/health/live", "/v2/health/ready"])
 def test_health_and_the_empty_page_ask_for_no_token(guarded, path):
     assert guarded.get(path).status == 200
+
+
+@pytest.mark.parametrize("host", ["a/v2/health/live?", "a/#", "[", "", "a/v2/health/live\\"])
+def test_no_host_header_talks_a_request_past_the_token(guarded, host):
+    assert guarded.get("/v2/models/textures", Host=host).status == 401
 
 
 def test_the_unix_socket_asks_for_no_token_and_is_its_owners_and_groups(guarded):
@@ -107,16 +113,20 @@ def certificate(tmp_path_factory):
     if shutil.which("openssl") is None:
         pytest.skip("needs openssl to make a certificate")
     folder = tmp_path_factory.mktemp("tls")
+    make_certificate(folder / "cert.pem", folder / "key.pem")
+    return folder / "cert.pem", folder / "key.pem"
+
+
+def make_certificate(cert: Path, key: Path) -> None:
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"),
-            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem", "-subj", "/CN=localhost"),
+            *("-keyout", key, "-out", cert, "-subj", "/CN=localhost"),
             *("-addext", "subjectAltName=IP:127.0.0.1"),
         ],
         check=True,
         capture_output=True,
     )
-    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_with_a_certificate_tcp_speaks_tls_and_the_unix_socket_does_not(golden_bundle, certificate, tmp_path):
@@ -130,3 +140,21 @@ def test_with_a_certificate_tcp_speaks_tls_and_the_unix_socket_does_not(golden_b
             ask(served.address, "GET", "/v2/health/ready")
         served.call(served.daemon.reload())
         assert ask(served.address, "GET", "/v2/health/ready", ssl_context=context).status == 200
+
+
+def test_a_new_certificate_that_does_not_fit_its_key_is_refused_and_the_old_one_stays(golden_bundle, certificate, tmp_path):
+    cert, key = (shutil.copy(path, tmp_path) for path in certificate)
+    with running(Settings((golden_bundle,), port=0, tls_cert=Path(cert), tls_key=Path(key))) as served:
+        context = ssl.create_default_context(cafile=cert)
+        make_certificate(tmp_path / "cert.pem", tmp_path / "other.pem")
+        served.call(served.daemon.reload())
+        assert ask(served.address, "GET", "/v2/health/ready", ssl_context=context).status == 200
+
+
+def test_a_certificate_that_is_none_or_anothers_is_one_worded_error(golden_bundle, certificate, tmp_path):
+    cert, key = certificate
+    (tmp_path / "other.pem").write_text("no certificate")
+    for pair in ((tmp_path / "other.pem", key), (cert, tmp_path / "other.pem")):
+        settings = Settings((golden_bundle,), port=0, tls_cert=pair[0], tls_key=pair[1])
+        with pytest.raises(UserError, match=r"Expected a certificate chain and its key \(PEM\)"), running(settings):
+            pass

@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import edgekit
 from edgekit.daemon.settings import Limits, Settings
@@ -78,6 +79,32 @@ def png_bomb(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10_000_000)) + chunk(b"IEND", b"")
 
 
+def test_a_jpeg_of_scans_without_end_is_refused_and_a_progressive_one_is_not(daemon):
+    stream = io.BytesIO()
+    Image.fromarray(np.tile(texture("checks", 1), (2, 2, 1))).save(stream, "JPEG", progressive=True)
+    progressive = stream.getvalue()
+    assert daemon.post(CLASSIFY, progressive).status == 200
+    last_scan = progressive[progressive.rindex(b"\xff\xda") : -2]
+    answer = daemon.post(CLASSIFY, progressive[:-2] + last_scan * 50 + b"\xff\xd9")
+    assert answer.status == 413
+    assert "fewer scans" in answer.error
+
+
+def test_what_lies_behind_a_jpeg_is_not_taken_for_its_scans(daemon, jpeg):
+    film = np.random.default_rng(0).bytes(4_000_000)  # as the motion pictures of phones have it
+    assert film.count(b"\xff\xda") > 32
+    assert daemon.post(CLASSIFY, jpeg + film).status == 200
+
+
+def test_a_png_whose_texts_inflate_without_end_is_refused(daemon):
+    png = encoded("PNG")
+    text = b"k\0\0" + zlib.compress(b"\0" * (1 << 20), 9)
+    chunk = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    head = png.index(b"IDAT") - 4
+    assert daemon.post(CLASSIFY, png[:head] + chunk + png[head:]).status == 200
+    assert daemon.post(CLASSIFY, png[:head] + chunk * 40 + png[head:]).status == 413
+
+
 @pytest.mark.parametrize("side", [5_000, 60_000, 2**31 - 1])
 def test_a_decompression_bomb_is_refused_by_its_header(daemon, side):
     answer = daemon.post(CLASSIFY, png_bomb(side, side))
@@ -133,6 +160,13 @@ def test_a_zip_bomb_and_a_pickle_are_refused(windows):
     pickled = io.BytesIO()
     np.savez(pickled, x=np.array([[object] * 12] * 32, dtype=object))
     assert windows.post("/v1/models/windows/classify", pickled.getvalue()).status == 400
+
+
+def test_a_window_that_is_longer_than_any_could_be_is_not_parsed(windows):
+    answer = windows.post("/v1/models/windows/classify", b'{"window": [' + b"[]," * 100_000 + b"[]]}")
+    assert answer.status == 400
+    assert "bytes of JSON" in answer.error
+    assert windows.post("/v1/models/windows/classify", npz(x=np.zeros((32, 12)), y=np.zeros(100_000))).status == 413
 
 
 def test_a_picture_sent_to_a_model_of_windows_is_refused(windows, jpeg):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -166,6 +168,38 @@ def test_headers_without_an_end_are_cut_off(small, junk):
             assert client.recv(1000) == b""
         except (ConnectionResetError, BrokenPipeError):
             pass
+
+
+def test_more_headers_than_any_client_sends_are_cut_off(small):
+    assert small.get("/v2", **{f"X-{number}": "y" for number in range(90)}).status == 200
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        small.get("/v2", **{f"X-{number}": "y" for number in range(110)})
+
+
+def test_bodies_that_do_not_come_to_their_end_share_one_account_of_memory(golden_bundle):
+    limits = Limits(body_bytes=1_000_000, bodies_bytes=1_000_000, message_s=10)
+    with running(Settings((golden_bundle,), port=0, limits=limits)) as served, ExitStack() as stack:
+        clients = [stack.enter_context(connect(served)) for _ in range(20)]
+        for client in clients:
+            client.sendall(b"POST /v2/models/textures/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n")
+        for client in clients:
+            client.sendall(b"x" * 100_000)
+        # 2 MB are there, each less than a connection alone might hold: those above 1 MB are told so at once.
+        refused = 0
+        for client in clients:
+            client.settimeout(0.5)
+            try:
+                refused += client.recv(100).startswith(b"HTTP/1.1 503")
+            except TimeoutError:
+                continue
+        assert refused >= 9
+
+
+def test_a_model_that_is_not_loaded_says_when_to_come_again(golden_bundle, tmp_path, body):
+    with running(Settings((golden_bundle,), port=0, uds=tmp_path / "s")) as served:
+        assert served.admin("/v2/repository/models/textures/unload", {}).status == 200
+        answer = served.post(INFER, body)
+        assert (answer.status, answer.headers["retry-after"]) == (503, "5")
 
 
 def test_more_connections_than_allowed_are_closed_and_room_comes_back(small):

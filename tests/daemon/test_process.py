@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -79,6 +80,18 @@ def test_json_tells_address_and_models_and_the_log_is_one_object_a_line(golden_b
     assert [line["message"] for line in log] == ["loaded", "ready", "ending", "ended"]
     assert all({"time", "level", "logger"} <= set(line) for line in log)
     assert log[1]["models"] == ["textures"]
+
+
+def test_the_soft_limit_of_open_files_is_raised_for_its_connections(golden_bundle):
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with serving(golden_bundle) as process:
+            limits = Path(f"/proc/{process.popen.pid}/limits").read_text()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
+    soft = int(next(line for line in limits.splitlines() if line.startswith("Max open files")).split()[3])
+    assert soft >= min(hard, 2048)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

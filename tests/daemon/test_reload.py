@@ -177,7 +177,7 @@ def test_unloading_and_loading_again(served):
 @pytest.mark.parametrize("parameters", [{"config": "{}"}, {"file:1/model.onnx": "AAAA"}])
 def test_models_do_not_come_through_the_load_call(served, parameters):
     answer = served.admin(LOAD, {"parameters": parameters})
-    assert answer.status == 415
+    assert answer.status == 400
     assert version(served) == "1"
 
 

@@ -106,7 +106,7 @@ def test_repository_and_statistics(client, features):
         (lambda c, f: c.get_model_metadata("absent"), "name of a model", "404"),
         (lambda c, f: c.load_model("textures"), "admin", "403"),
         (lambda c, f: c.load_model("absent", headers=RIGHTS), "name of a model", "404"),
-        (lambda c, f: c.load_model("textures", headers=RIGHTS, config="{}"), "verified bundles alone", "415"),
+        (lambda c, f: c.load_model("textures", headers=RIGHTS, config="{}"), "verified bundles alone", "400"),
         (lambda c, f: c.infer("textures", request(f), outputs=[triton.InferRequestedOutput("x")]), "one output", "400"),
         (lambda c, f: c.infer("textures", request(f), model_version="9"), "version", "404"),
         (lambda c, f: c.get_system_shared_memory_status(), "address of the daemon", "404"),
