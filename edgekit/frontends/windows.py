@@ -97,7 +97,10 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: archive[name] for name in archive.files if name in ("x", "y", "labels", "subject")}
     except _READER_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"Expected an .npz file of plain arrays at {path}, it cannot be read: {reason:.120}") from error
+        raise DataError(
+            f"Expected an .npz file of plain arrays at {path}, it cannot be read: {reason:.120}. "
+            "Save numbers, all windows of one length."
+        ) from error
 
 
 def _labels(path: Path, labels: np.ndarray | None) -> tuple[str, ...] | None:

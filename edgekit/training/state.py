@@ -19,12 +19,15 @@ __all__ = ["check_out", "load_state", "save_state"]
 
 
 def check_out(config: TrainConfig) -> None:
-    """Refuse a place that is taken, or with `resume` one where nothing waits to be continued.
+    """Refuse a place that is taken or among the data, or with `resume` one where nothing waits to be continued.
 
     Raises:
         UserError: saying what lies there and what to do.
     """
     out = config.folder
+    data = Path(config.data).resolve()
+    if data in (out.resolve(), *out.resolve().parents):
+        raise UserError(f"Expected a place outside the data set for the run, got {out} in {data}. Choose another --out.")
     interrupted = (out / STATE).is_file() and not (out / CONFIG).exists()
     if config.resume:
         if (out / CONFIG).exists():

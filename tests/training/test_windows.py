@@ -153,6 +153,7 @@ def test_a_student_learns_from_a_teachers_logits(tmp_path, run, data):
 
 def test_a_teacher_of_other_classes_is_refused(tmp_path, run, rng):
     arrays = movement(rng, 60)
-    np.savez(tmp_path / "train.npz", **{**arrays, "labels": np.array(["a", "b", "c"])})
+    (tmp_path / "others").mkdir()
+    np.savez(tmp_path / "others" / "train.npz", **{**arrays, "labels": np.array(["a", "b", "c"])})
     with pytest.raises(UserError, match="Expected a teacher with the classes a, b, c"):
-        train(TrainConfig(tmp_path, "tsak-student", tmp_path / "run", teacher=run))
+        train(TrainConfig(tmp_path / "others", "tsak-student", tmp_path / "run", teacher=run))

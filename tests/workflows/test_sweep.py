@@ -116,9 +116,10 @@ def test_an_interrupted_sweep_keeps_its_epochs_and_is_resumed(tmp_path, pictures
 
 
 def test_windows_are_swept_over_seeds(tmp_path, rng):
+    (tmp_path / "data").mkdir()
     for side, count in (("train", 24), ("test", 8)):
-        np.savez(tmp_path / f"{side}.npz", x=rng.normal(size=(count, 3, 100)), y=np.arange(count) % 2)
-    arguments = ("sweep", tmp_path, "--model", "tsak-student", "--out", "s", "--seeds", "5", "--json", *FAST)
+        np.savez(tmp_path / "data" / f"{side}.npz", x=rng.normal(size=(count, 3, 100)), y=np.arange(count) % 2)
+    arguments = ("sweep", "data", "--model", "tsak-student", "--out", "s", "--seeds", "5", "--json", *FAST)
     result = edgekit(*arguments, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)["table"]
