@@ -25,11 +25,12 @@ from edgekit.calibration.samples import Samples
 from edgekit.core.recipe import Recipe
 from edgekit.errors import InputError, UserError
 from edgekit.exporters.fake_quantize import FakeQuantized
-from edgekit.training.fit import epoch_seed, learning_rate_at, predict_logits, seeded
+from edgekit.training.fit import epoch_seed, learning_rate_at, seeded
 
 __all__ = ["TuneConfig", "rounded_logits", "tune"]
 
 _GRADIENT_NORM = 1.0
+_EVALUATION_BATCH = 256
 
 #: Root mean square from which on a tensor's steps are shares of it: biases begin at zero.
 _LEAST_SIZE = 1e-3
@@ -92,7 +93,7 @@ def tune(
     x = torch.from_numpy(features)
     network = FakeQuantized(module, x[:1].float().numpy(), recipe)
     with network.in_float() as plain:
-        teacher = torch.from_numpy(predict_logits(plain, x))
+        teacher = _logits(plain, x)
     trainer = _Tuner(network, x, teacher, config)
     for epoch in range(config.epochs):
         tell(f"fine-tuning, epoch {epoch + 1} of {config.epochs}")
@@ -139,6 +140,11 @@ class _Tuner:
         self.optimizer.step()
 
 
+def _logits(network: nn.Module, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([network(batch.float()) for batch in torch.split(x, _EVALUATION_BATCH)])
+
+
 def _size(parameter: Tensor) -> float:
     return max(float(parameter.detach().square().mean().sqrt()), _LEAST_SIZE)
 
@@ -157,4 +163,4 @@ def rounded_logits(module: nn.Module, features: np.ndarray, calibration: Samples
     """
     network = FakeQuantized(module, features[:1], recipe)
     network.calibrate(calibration)
-    return predict_logits(network.graph, torch.from_numpy(features))
+    return np.asarray(_logits(network.graph, torch.from_numpy(features)).numpy())
