@@ -20,8 +20,9 @@ from edgekit.exporters.passes.merge_linear import merge_linear
 from edgekit.exporters.passes.merge_parallel import merge_parallel
 from edgekit.exporters.passes.rewrite_mish import rewrite_mish
 from edgekit.exporters.passes.softmax_last import softmax_last
+from edgekit.exporters.passes.spell_modules import spell_modules
 from edgekit.exporters.passes.spell_transposes import spell_transposes
-from edgekit.exporters.passes.trace import prepare
+from edgekit.exporters.passes.trace import prepare, trusted
 from edgekit.exporters.passes.trim_dead_taps import trim_dead_taps
 
 __all__ = [
@@ -63,7 +64,7 @@ def simplify(module: nn.Module, sample: np.ndarray) -> nn.Module:
         sample: one input, (1, ...) float32.
     """
     example = torch.from_numpy(sample)
-    plain = drop_dropout(fold_constants(spell_transposes(prepare(module))))
+    plain = drop_dropout(fold_constants(spell_transposes(trusted(prepare(module), example))))
     folded = fold_norm_into_sum(fold_batch_norm(plain, example), example)
     return merge_linear(merge_parallel(trim_dead_taps(folded, example), example))
 
@@ -78,13 +79,13 @@ def simplify_for_onnx(module: nn.Module, sample: np.ndarray) -> nn.Module:
         module: any network from one float32 tensor to one.
         sample: one input, (1, ...) float32.
     """
-    return rewrite_mish(simplify(module, sample), "tanh")
+    return rewrite_mish(spell_modules(simplify(module, sample)), "tanh")
 
 
 def simplify_for_tensorrt(module: nn.Module, sample: np.ndarray) -> nn.Module:
     """As `simplify_for_onnx`, and 1-D convolutions as 2-D ones: TensorRT has no others with quantized weights."""
     example = torch.from_numpy(sample)
-    return rewrite_mish(conv1d_to_conv2d(simplify(module, sample), example), "tanh")
+    return rewrite_mish(spell_modules(conv1d_to_conv2d(simplify(module, sample), example)), "tanh")
 
 
 def simplify_for_tflite(module: nn.Module, sample: np.ndarray) -> nn.Module:

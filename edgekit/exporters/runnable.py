@@ -69,7 +69,7 @@ def check_operators_known(flatbuffer: bytes) -> None:
         except ModelError as error:
             raise ModelError(
                 f"Expected a network of operators that TFLite's runtimes have, {name} does not open it: it would hold "
-                f"{', '.join(dict.fromkeys(foreign))}. Sort, shuffle or warp before or behind the network, or export ONNX alone."
+                f"{', '.join(dict.fromkeys(foreign))}. Write those modules otherwise, or export ONNX alone."
             ) from error
 
 

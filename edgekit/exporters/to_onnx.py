@@ -35,6 +35,7 @@ from edgekit.exporters.passes.onnx_float_edges import onnx_float_edges
 from edgekit.exporters.passes.onnx_integer_edges import onnx_integer_edges
 from edgekit.exporters.passes.onnx_integer_moves import onnx_integer_moves
 from edgekit.exporters.passes.onnx_strip import onnx_strip
+from edgekit.exporters.passes.trace import plain_attention
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.taps import OnnxTap
 from edgekit.exporters.targets import Target
@@ -68,7 +69,7 @@ def to_onnx(module: nn.Module, sample: np.ndarray, target: Target) -> bytes:
         ModelError: when the network holds an operator that does not convert.
     """
     onnx = require("onnx", "export")
-    with tempfile.TemporaryDirectory() as folder, quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet(), plain_attention():
         path = Path(folder) / "float.onnx"
         try:
             torch.onnx.export(
@@ -122,8 +123,8 @@ def quantize_onnx(model: bytes, recipe: Recipe, calibration: np.ndarray | Ranges
     if target.scheme == "tensorrt":
         # Float edges: TensorRT quantizes inside the network, and wants each DequantizeLinear behind a QuantizeLinear.
         return Converted(_serialize(quantized, target))
-    if recipe.float_layers:
-        onnx_float_edges(quantized, *(found[name].affine(recipe.symmetric) for name in (INPUT_NAME, OUTPUT_NAME)))
+    # Of layers that were kept in float, and of operators that the quantizer leaves in float.
+    onnx_float_edges(quantized, *(found[name].affine(recipe.symmetric) for name in (INPUT_NAME, OUTPUT_NAME)))
     quantized, entry, leaving = onnx_integer_edges(onnx_integer_moves(quantized))
     onnx_strip(quantized, INPUT_NAME, OUTPUT_NAME)
     affines = {INPUT_NAME: entry, OUTPUT_NAME: leaving}
@@ -171,7 +172,11 @@ def _prepare(model: bytes, folder: Path) -> Any:
     onnx = require("onnx", "export")
     source, prepared = folder / "source.onnx", folder / "prepared.onnx"
     source.write_bytes(model)
-    quant_pre_process(str(source), str(prepared))
+    try:
+        quant_pre_process(str(source), str(prepared))
+    except AssertionError:
+        # Its symbolic inference gives up on computed shapes, as in torch's own attention; ours are fixed, and folded first.
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
     return onnx.load(prepared)
 
 

@@ -72,7 +72,7 @@ def to_tflite(module: nn.Module, sample: np.ndarray) -> bytes:
             raise  # a full disk is no fault of the network
         # The converter raises whatever torch.export, MLIR or its own lowering raise; they share no base.
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
             raise ModelError(
                 f"Expected a network that litert-torch converts to TFLite: {reason}. Export ONNX alone, or rewrite it."
             ) from error

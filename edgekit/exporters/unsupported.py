@@ -19,7 +19,7 @@ from torch import nn
 from edgekit.core.recipe import Format
 from edgekit.errors import ModelError
 from edgekit.exporters.data_flow import user_line
-from edgekit.exporters.passes.trace import prepare
+from edgekit.exporters.passes.trace import plain_attention, prepare
 from edgekit.exporters.quiet import quiet
 from edgekit.exporters.targets import Target
 
@@ -122,11 +122,11 @@ def _instead(operator: str) -> str:
 def _onnx(network: nn.Module, example: torch.Tensor, opset: int) -> Iterable[Missing]:
     from torch.onnx._internal.torchscript_exporter import registration
 
-    with torch.no_grad():
+    with torch.no_grad(), plain_attention():
         traced: Any = torch.jit.trace(network, (example,), check_trace=False)  # type: ignore[no-untyped-call]
     for node in traced.inlined_graph.nodes():
         kind = node.kind()
-        if kind.startswith(("prim::", "onnx::")) or kind in _CONVERTED or registration.registry.is_registered_op(kind, opset):
+        if not kind.startswith("aten::") or kind in _CONVERTED or registration.registry.is_registered_op(kind, opset):
             continue
         frames = [(file, int(line)) for file, line in re.findall(r"(\S+\.py)\((\d+)\)", node.sourceRange())]
         scope = node.scopeName().rpartition("/")[-1].removeprefix("__module").removeprefix(".")

@@ -33,7 +33,7 @@ def waves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (clean + rng.normal(0, 0.3, (n, WAVE[-1]))).astype(np.float32)[:, None], labels
 
 
-def fit(module: nn.Module, x: np.ndarray, y: np.ndarray, epochs: int = 12) -> nn.Module:
+def fit(module: nn.Module, x: np.ndarray, y: np.ndarray, epochs: int = 20) -> nn.Module:
     """A few epochs of AdamW with one cycle of the rate."""
     inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
     optimizer = torch.optim.AdamW(module.parameters(), 4e-3)

@@ -254,6 +254,43 @@ def test_operators_that_no_runtime_opens_are_named_by_module() -> None:
         export(network, waves(20)[0], formats=["tflite"], precisions=["int8"])
 
 
+class LastState(nn.Module):
+    """A recurrent network whose author asks Python what came back: symbolic tracing answers wrongly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.GRU(3, 6, batch_first=True), nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.layer(x.transpose(1, 2)[:, ::4])
+        y = y[0] if isinstance(y, tuple) else y
+        return self.head(y[:, -1])
+
+
+def over(*layers: nn.Module, features: int) -> nn.Module:
+    return nn.Sequential(nn.Conv1d(3, 8, 5), *layers, nn.Flatten(), nn.Linear(features, 2))
+
+
+TORCHS_OWN = {
+    "TransformerEncoderLayer": lambda: nn.Sequential(nn.TransformerEncoderLayer(40, 4, 32, batch_first=True), over(features=288)),
+    "GRU": LastState,
+    "LogSoftmax at the end": lambda: nn.Sequential(over(nn.ReLU(), features=288), nn.LogSoftmax(dim=1)),
+    "RMSNorm": lambda: over(nn.RMSNorm(36), features=288),
+    "ChannelShuffle": lambda: over(nn.ReLU(), nn.ChannelShuffle(2), nn.Conv1d(8, 8, 3, groups=2), features=272),
+    "AdaptiveAvgPool1d of sizes that do not divide": lambda: over(nn.AdaptiveAvgPool1d(7), features=56),
+}
+
+
+@pytest.mark.parametrize("name", TORCHS_OWN)
+def test_modules_of_torch_that_its_exporter_or_a_quantizer_stumbles_over_come_through(name: str) -> None:
+    torch.manual_seed(0)
+    made = export(TORCHS_OWN[name]().eval(), waves(40)[0], formats=["onnx"], precisions=["fp32", "int8"], gate=False)
+    for artifact in made.artifacts:
+        (parity,) = artifact.parity
+        assert parity.sqnr_db is None or parity.sqnr_db > (100 if artifact.precision == "fp32" else 25), parity
+        assert artifact.input.dtype == ("float32" if artifact.precision == "fp32" else "int8")
+
+
 def test_weight_norm_of_the_old_kind_is_told_what_to_do() -> None:
     with pytest.warns(FutureWarning):
         linear = nn.utils.weight_norm(nn.Linear(120, 2))

@@ -13,8 +13,9 @@ from edgekit.exporters.passes.drop_dropout import drop_dropout
 from edgekit.exporters.passes.fold_batch_norm import fold_batch_norm
 from edgekit.exporters.passes.rewrite_mish import rewrite_mish
 from edgekit.exporters.passes.softmax_last import softmax_last
+from edgekit.exporters.passes.spell_modules import spell_modules
 from edgekit.exporters.passes.spell_transposes import spell_transposes
-from edgekit.exporters.passes.trace import prepare, trace
+from edgekit.exporters.passes.trace import prepare, trace, trusted
 from edgekit.models.registry import MODELS, create_model
 from tests.exporters.networks import Branching, PreActivation, SensorNet, Unfriendly, warmed
 
@@ -183,3 +184,36 @@ def test_transposing_attributes_become_calls() -> None:
     assert not any(node.target is getattr for node in spelled.graph.nodes)
     x = torch.randn(2, 3, 4)
     assert torch.equal(spelled(x), Gram()(x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.RMSNorm(6), (2, 4, 5, 6)),
+        (nn.RMSNorm((5, 6), eps=1e-3, elementwise_affine=False), (2, 4, 5, 6)),
+        (nn.ChannelShuffle(2), (2, 4, 5, 6)),
+        (nn.AdaptiveAvgPool2d(4), (2, 3, 7, 9)),
+        (nn.AdaptiveAvgPool2d((7, 7)), (2, 3, 2, 3)),
+        (nn.AdaptiveAvgPool2d((None, 2)), (2, 3, 5, 9)),
+        (nn.AdaptiveAvgPool2d(3), (2, 3, 6, 9)),
+        (nn.AdaptiveAvgPool1d(4), (2, 3, 9)),
+    ],
+)
+def test_spelled_modules_compute_what_torch_computes(layer: nn.Module, shape: tuple[int, ...]) -> None:
+    x = torch.randn(*shape)
+    for network in (layer, nn.Sequential(nn.Identity(), layer)):
+        spelled = spell_modules(prepare(network))
+        assert not any(type(child) is type(layer) for child in spelled.modules())
+        torch.testing.assert_close(spelled(x), layer(x))
+
+
+def test_a_graph_that_took_another_branch_is_not_used() -> None:
+    class Asks(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 2 if type(x) is torch.Tensor else x * 3
+
+    kept = trusted(prepare(Asks()), torch.ones(1, 3))
+    assert trace(kept) is None
+    assert torch.equal(kept(torch.ones(1, 3)), torch.full((1, 3), 2.0))
+    plain = prepare(nn.Linear(3, 2))
+    assert trusted(plain, torch.ones(1, 3)) is plain

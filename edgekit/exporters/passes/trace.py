@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+from collections.abc import Iterator
 
 import torch
 from torch import fx, nn
 
-__all__ = ["finish", "fresh_name", "prepare", "shape_of", "submodule", "trace"]
+from edgekit.exporters.quiet import quiet
+
+__all__ = ["finish", "fresh_name", "plain_attention", "prepare", "shape_of", "submodule", "trace", "trusted"]
 
 
 def prepare(module: nn.Module) -> nn.Module:
@@ -29,6 +33,57 @@ def trace(module: nn.Module) -> fx.GraphModule | None:
     tracer = _Tracer(module)
     graph = tracer.attempt(module)
     return None if graph is None else fx.GraphModule(module, graph)
+
+
+def trusted(module: nn.Module, sample: torch.Tensor) -> nn.Module:
+    """The module where its traced graph computes what it computes, else one that no pass can trace.
+
+    Symbolic tracing sees stand-ins for tensors: Python that asks for their type (`isinstance(y, tuple)`) takes the other branch.
+
+    Args:
+        module: as `prepare` gave it.
+        sample: one input, (1, ...) float32.
+    """
+    graph = trace(module)
+    if graph is None:
+        return module
+    # fx tells on stderr of what fails.
+    with torch.no_grad(), quiet():
+        wanted = module(sample)
+        try:
+            same = torch.allclose(graph(sample), wanted, equal_nan=True)
+        # A graph that took another branch may fail in any way.
+        except Exception:  # noqa: BLE001
+            same = False
+    return module if same else _AsItIs(module)
+
+
+class _AsItIs(nn.Module):
+    """Gives stand-ins for tensors no answer."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if isinstance(x, fx.Proxy):
+            raise TypeError("not to be traced")
+        result: torch.Tensor = self.module(x)
+        return result
+
+
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    """Within the block torch's attention is made of single operators; its fused path for inference has none in ONNX.
+
+    Process-wide, as the switch itself is.
+    """
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 class _Tracer(fx.Tracer):
