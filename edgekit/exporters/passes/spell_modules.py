@@ -65,7 +65,11 @@ class _AdaptiveAverage(nn.Module):
         before = [int(size) for size in x.shape[-self.axes :]]
         after = [old if size is None else int(size) for old, size in zip(before, self.sizes, strict=True)]
         if all(old % new == 0 for old, new in zip(before, after, strict=True)):
-            return functional.adaptive_avg_pool1d(x, after[0]) if self.axes == 1 else functional.adaptive_avg_pool2d(x, after)
+            return (
+                functional.adaptive_avg_pool1d(x, after[0])
+                if self.axes == 1
+                else functional.adaptive_avg_pool2d(x, (after[0], after[1]))
+            )
         x = x @ _averages(before[-1], after[-1])
         return x if self.axes == 1 else (x.transpose(-1, -2) @ _averages(before[0], after[0])).transpose(-1, -2)
 

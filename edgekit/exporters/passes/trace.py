@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -65,7 +66,7 @@ class _AsItIs(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Any) -> torch.Tensor:
         if isinstance(x, fx.Proxy):
             raise TypeError("not to be traced")
         result: torch.Tensor = self.module(x)
