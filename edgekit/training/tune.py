@@ -25,12 +25,14 @@ from edgekit.calibration.samples import Samples
 from edgekit.core.recipe import Recipe
 from edgekit.errors import InputError, UserError
 from edgekit.exporters.fake_quantize import FakeQuantized
-from edgekit.training.fit import epoch_seed, learning_rate_at, seeded
+from edgekit.training.fit import epoch_seed, seeded
+from edgekit.training.optimise import learning_rate_at
 
 __all__ = ["TuneConfig", "rounded_logits", "tune"]
 
 _GRADIENT_NORM = 1.0
 _EVALUATION_BATCH = 256
+_LEAST, _MOST, _STEPS = 8, 64, 16
 
 #: Root mean square from which on a tensor's steps are shares of it: biases begin at zero.
 _LEAST_SIZE = 1e-3
@@ -45,16 +47,17 @@ class TuneConfig:
         seed: of their order.
         learning_rate: of Adam, in root mean squares of each tensor; peak of the schedule (linear warm-up over the first tenth,
             then cosine to 0).
-        batch_size: examples a step.
+        batch_size: examples a step; None for 64, fewer where that gives fewer than 16 steps an epoch, at least 8.
     """
 
     epochs: int
     seed: int = 0
     learning_rate: float = 5e-3
-    batch_size: int = 64
+    batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.seed < 0 or self.batch_size < 1 or not 0 < self.learning_rate < math.inf:
+        numbers = (self.epochs, 1 if self.batch_size is None else self.batch_size, self.seed + 1)
+        if min(numbers) < 1 or not 0 < self.learning_rate < math.inf:
             raise InputError(f"Expected epochs and a batch of at least 1, a seed from 0 and a learning rate above 0, got {self}.")
 
 
@@ -112,10 +115,11 @@ class _Tuner:
         self.spread = float(teacher.var(correction=0).clamp(min=1e-12))
         groups = [{"params": [value], "size": _size(value)} for value in network.graph.parameters()]
         self.optimizer = torch.optim.Adam(groups, lr=config.learning_rate)
-        self.steps = math.ceil(len(x) / config.batch_size)
+        self.batch = config.batch_size or min(_MOST, max(_LEAST, len(x) // _STEPS))
+        self.steps = math.ceil(len(x) / self.batch)
 
     def run(self, epoch: int) -> None:
-        for number, batch in enumerate(torch.split(torch.randperm(len(self.x)), self.config.batch_size)):
+        for number, batch in enumerate(torch.split(torch.randperm(len(self.x)), self.batch)):
             step = epoch * self.steps + number
             rate = learning_rate_at(step, self.steps * self.config.epochs, self.config.learning_rate)
             for group in self.optimizer.param_groups:

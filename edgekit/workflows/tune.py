@@ -35,8 +35,11 @@ def tune_run(
     points: float,
     steps: Steps,
     note: Callable[[str], None],
-) -> tuple[Run, Tuning]:
+) -> tuple[Run, Tuning | None]:
     """Fine-tune the network on the export's images without those on which the files are compared with it.
+
+    It is kept where, rounded, it agrees with itself in float and with the run's network on more of those than the run's network
+    did: tuning moves the float network, too, and where int8 was good enough already that can be the larger change.
 
     Args:
         run: the trained run.
@@ -50,7 +53,7 @@ def tune_run(
         note: told what it changed.
 
     Returns:
-        The run with the tuned network, and what the manifest says of it.
+        The run with the tuned network, and what the manifest says of it; the run as it was, and None, where it did not help.
 
     Raises:
         GateError: when the tuned network, in float, has lost more than that.
@@ -66,15 +69,18 @@ def tune_run(
     calibration = source.calibration(plan.samples, plan.seed, steps)
     module = tune(run.module, features, calibration, recipe, config, steps.tell)
     reference, logits = reference_logits(run.module, compared.features), reference_logits(module, compared.features)
+    before, after = (rounded_logits(network, compared.features, calibration, recipe) for network in (run.module, module))
+    was, now = _agreement(reference, before), min(_agreement(logits, after), _agreement(reference, after))
+    told = f"{100 * now:.1f} % of {len(reference)} images that it was not tuned on, {100 * was:.1f} % before"
+    if now <= was:
+        note(f"Fine-tuning did not help: rounded to int8, the network agrees on {told}. All files hold the run's own weights.")
+        return run, None
     _check_kept(reference, logits, compared.targets, points)
-    rounded = [rounded_logits(network, compared.features, calibration, recipe) for network in (run.module, module)]
-    before, after = (100 * _agreement(reference, found) for found in rounded)
     note(
-        f"Fine-tuned {config.epochs} epochs on {len(features):,} images: rounded to int8, the network agrees with the run's on "
-        f"{after:.1f} % of {len(reference)} others, {before:.1f} % before. All files hold the tuned weights."
+        f"Fine-tuned {config.epochs} epochs on {len(features):,} images: rounded to int8, the network agrees on {told}. "
+        "All files hold the tuned weights."
     )
-    tuning = Tuning(config.epochs, config.seed, len(features), sample_digest(features))
-    return replace(run, module=module), tuning
+    return replace(run, module=module), Tuning(config.epochs, config.seed, len(features), sample_digest(features))
 
 
 def _check_kept(reference: np.ndarray, logits: np.ndarray, targets: np.ndarray, points: float) -> None:

@@ -15,9 +15,9 @@ from edgekit.exporters.targets import Target
 from edgekit.training.tune import TuneConfig, rounded_logits, tune
 from tests.exporters.networks import train
 from tests.exporters.test_mixed import PlainMish, images
+from tests.exporters.uneven import uneven
 
 FORMATS: tuple[Format, ...] = ("onnx", "tflite")
-SPREAD = 30.0
 
 Data = tuple[np.ndarray, np.ndarray]
 
@@ -32,27 +32,9 @@ def others() -> Data:
     return images(300, 2)
 
 
-def block(channels: int) -> list[nn.Module]:
-    depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
-    return [depthwise, nn.ReLU(), nn.Conv2d(channels, channels, 1), nn.ReLU()]
-
-
-@pytest.fixture(scope="module")
-def uneven(seen: Data) -> nn.Module:
-    """Two depthwise blocks whose channels differ up to 900-fold in size, undone by the next layer: a function as before, on which
-    one scale a tensor is lost (Nagel et al. 2019, arXiv:1906.04721, figure 1)."""
-    torch.manual_seed(0)
-    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4)]
-    module = nn.Sequential(nn.Conv2d(3, 16, 3, 2, 1), nn.ReLU(), *block(16), *block(16), *head)
-    train(module, *seen, epochs=15)
-    rng = np.random.default_rng(0)
-    with torch.no_grad():
-        for depthwise, pointwise in ((module[2], module[4]), (module[6], module[8])):
-            sizes = torch.from_numpy(SPREAD ** rng.uniform(-1, 1, 16)).float()
-            depthwise.weight.mul_(sizes[:, None, None, None])
-            depthwise.bias.mul_(sizes)
-            pointwise.weight.div_(sizes[None, :, None, None])
-    return module
+@pytest.fixture(scope="module", name="uneven")
+def uneven_network() -> nn.Module:
+    return uneven()
 
 
 @pytest.fixture(scope="module")
