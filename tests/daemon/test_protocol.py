@@ -135,6 +135,10 @@ def test_compressed_bodies_are_understood(daemon, features, expected, name, comp
         ({"data": [[1.0] * 12] * 31 + [[1.0] * 13]}, "numbers of shape [1, 32, 12], or flat"),
         ({"data": [[[1.0] * 32] * 12]}, "numbers of shape [1, 32, 12], or flat"),
         ({"data": [[1.0] * 12] * 32}, "numbers of shape [1, 32, 12], or flat"),
+        ({"data": [[[[1.0] * 12] * 32]]}, "numbers of shape [1, 32, 12], or flat"),
+        ({"data": [[[1.0] * 12] * 31 + [1.0] * 12]}, "numbers of shape [1, 32, 12], or flat"),
+        ({"data": [True] * 384}, "numbers of shape [1, 32, 12], or flat"),
+        ({"data": {"0": 1.0}}, "numbers of shape [1, 32, 12], or flat"),
         ({"data": [1e39] * 384}, "finite"),
         ({"data": [10**400] * 384}, "Expected"),
         ({"data": []}, "numbers of shape [1, 32, 12], or flat"),
@@ -162,12 +166,23 @@ def test_a_wrong_tensor_is_named_in_one_line(daemon, features, change, words):
         b'{"inputs": ' + b"[" * 5000,
         b"\xff\xfe",
         b'{"inputs":[{"name":NaN}]}',
+        b'{"inputs": {}}',
+        b'{"inputs": [[]]}',
+        b'{"inputs": [' + b"{}," * 70 + b"{}]}",
+        b'{"inputs": [], "id": 7}',
+        b'{"inputs": [], "outputs": [{"name": 18446744073709551616}]}',
     ],
 )
 def test_what_is_no_request_is_refused(daemon, body):
     answer = daemon.post(INFER, body)
     assert answer.status == 400
     assert answer.error.startswith("Expected")
+
+
+def test_fields_that_nobody_asked_for_are_passed_over(daemon, features, expected):
+    unknown = {f"field {number}": {"deep": [number]} for number in range(2000)}
+    answer = daemon.post(INFER, {**unknown, **tensor(features, more=[1, 2])}).json
+    np.testing.assert_array_equal(np.float32(answer["outputs"][0]["data"]), expected)
 
 
 def test_numbers_that_are_not_finite_are_refused_in_binary_too(daemon, features):
