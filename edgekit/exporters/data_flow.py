@@ -123,9 +123,16 @@ class _HandedOut(TorchFunctionMode):
         self._watch = watch
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if getattr(func, "__name__", "") in _HANDED_OUT and self._watch.knows(args[0]):
+        name, given = getattr(func, "__name__", ""), kwargs or {}
+        if name in _HANDED_OUT and self._watch.knows(args[0]):
             self._watch.note(shape=False)
-        return func(*args, **(kwargs or {}))
+        if name != "one_hot" or (args[1] if len(args) > 1 else given.get("num_classes", -1)) < 0:
+            return func(*args, **given)
+        # With a number of classes it looks at values only to check them.
+        before = len(self._watch.reads)
+        result = func(*args, **given)
+        del self._watch.reads[before:]
+        return result
 
 
 def _frames(frame: FrameType | None) -> Iterator[tuple[str, int]]:

@@ -181,6 +181,7 @@ def test_reading_weights_and_shapes_is_no_control_flow() -> None:
         scale = float(head.weight.abs().max())  # type: ignore[union-attr]
         mask = torch.ones_like(x[0, 0])
         x = x[:, :, mask > 0] if x.shape[-1] == 40 else x
+        x = x * functional.one_hot((x > 0).long(), 2)[..., 0]
         return head(x.flatten(1)) * (2.0 if scale > 0 else 1.0)
 
     made = export(Wrong(plain), waves(4)[0], formats=["onnx"], precisions=["fp32"])
