@@ -100,7 +100,7 @@ def instructions(files: list[Path], wheel: Path) -> dict[str, dict[str, int]]:
 
 
 def rows(folder: Path) -> Iterator[str]:
-    """A table of times and one of instructions."""
+    """A table of times and one of instructions: float32, in LiteRT int8-dynamic, int8; ratios are int8 over float32."""
     known = [(name, json.loads((folder / name / "worth.json").read_text())) for name in NETWORKS if _has(folder, name)]
     yield "| network | onnxruntime us: float32, int8 | ratio | LiteRT us: float32, int8-dynamic, int8 | ratio |"
     yield "|---|---|---|---|---|"
@@ -110,7 +110,7 @@ def rows(folder: Path) -> Iterator[str]:
         cells = [", ".join(f"{value:,.0f}" for value in of) + f" | {of[-1] / of[0]:.2f}" for of in (onnx, lite)]
         yield f"| {name} | " + " | ".join(cells) + " |"
     yield ""
-    yield "| network | runtime | " + " | ".join(f"{core}: float32, int8 (k) = ratio" for core in CORES) + " |"
+    yield "| network | runtime | " + " | ".join(f"{core}, thousand" for core in CORES) + " |"
     yield "|---|---|" + "---|" * len(CORES)
     for name, found in known:
         for runtime, suffix in (("onnxruntime", "onnx"), ("litert", "tflite")):
@@ -124,8 +124,8 @@ def _has(folder: Path, name: str) -> bool:
 
 
 def _cell(counts: dict[str, int], suffix: str, runtime: str) -> str:
-    before, after = (counts[f"model.{precision}.{suffix}/{runtime}"] for precision in ("fp32", "int8"))
-    return f"{before / 1e3:,.0f}, {after / 1e3:,.0f} = {after / before:.2f}"
+    of = [counts[f"model.{precision}.{kind}/{runtime}"] for kind, precision in ARTIFACTS if kind == suffix]
+    return ", ".join(f"{count / 1e3:,.0f}" for count in of) + f" = {of[-1] / of[0]:.2f}"
 
 
 def main() -> None:
