@@ -95,6 +95,10 @@ class Metrics:
         self._refused.labels(model).set(1)
         self._ready.labels(model).set(int(ready))
 
+    def fell_back(self, model: str) -> None:
+        """Another version than the wanted one answers now: the wanted one is refused still."""
+        self._refused.labels(model).set(1)
+
     def unloaded(self, model: str) -> None:
         """A model answers no more."""
         self._forget_info(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Collection
@@ -180,8 +181,7 @@ class Service:
         slot = self.slot(name)
         async with self._loading:
             running = slot.worker.model.version if slot.worker is not None else None
-            version = await self._aside(slot.source.previous, running)
-            await self._swap(slot, lambda: slot.source.load_version(self._load, version), lambda: slot.source.want(version))
+            await self._swap_first(slot, await self._aside(slot.source.ways_back, running), slot.source.want)
             slot.wanted, slot.stamp = True, await self._aside(slot.source.stamp)
 
     async def unload(self, name: str) -> None:
@@ -235,13 +235,21 @@ class Service:
 
     async def _fall_back(self, slot: Slot) -> None:
         reason = slot.reason
-        for version in await self._aside(slot.source.fallbacks):
+        with contextlib.suppress(LoadFailed):
+            await self._swap_first(slot, await self._aside(slot.source.fallbacks))
+        slot.reason = reason
+        self.metrics.fell_back(slot.name)
+
+    async def _swap_first(self, slot: Slot, versions: tuple[str, ...], then: Callable[[str], None] | None = None) -> None:
+        """Swap in the first of some versions that is not refused; without one, raise what the last was refused for."""
+        for version in versions:
             try:
-                await self._swap(slot, partial(slot.source.load_version, self._load, version))
+                await self._swap(slot, partial(slot.source.load_version, self._load, version), then and partial(then, version))
             except LoadFailed:
-                continue
-            slot.reason = reason
-            return
+                if version == versions[-1]:
+                    raise
+            else:
+                return
 
     async def _swap(self, slot: Slot, load: Callable[[], LoadedModel], then: Callable[[], None] | None = None) -> None:
         """Load in the thread beside; swap when all went well. Called under the lock."""
@@ -268,13 +276,8 @@ class Service:
             slot.worker.replace(model)
         slot.reason = ""
         self.metrics.loaded(slot.name, model.version, model.platform, model.artifact.precision)
-        extra = {
-            "model": slot.name,
-            "version": model.version,
-            "replaced": replaced,
-            "seconds": round(time.monotonic() - start, 3),
-        }
-        _log.info("loaded", extra={**extra, "artifact": model.artifact.file, "runtime": model.pipeline.runtime.name})
+        told = {"model": slot.name, "version": model.version, "replaced": replaced, "seconds": round(time.monotonic() - start, 3)}
+        _log.info("loaded", extra={**told, "artifact": model.artifact.file, "runtime": model.pipeline.runtime.name})
         try:
             await self._aside(slot.source.swapped, replaced, model.version)
         except BundleError as error:  # a store that is read-only here: only the way back after a restart is lost

@@ -49,8 +49,8 @@ class Source(Protocol):
         """Make a version the wanted one."""
         ...
 
-    def previous(self, running: str | None) -> str:
-        """The version to roll back to.
+    def ways_back(self, running: str | None) -> tuple[str, ...]:
+        """Versions to roll back to, the best first.
 
         Raises:
             LoadFailed: when there is none.
@@ -86,7 +86,7 @@ class FromPath:
     def want(self, version: str) -> None:
         """See `Source`."""
 
-    def previous(self, running: str | None) -> str:  # noqa: ARG002
+    def ways_back(self, running: str | None) -> tuple[str, ...]:  # noqa: ARG002
         """See `Source`."""
         raise LoadFailed("Expected a model of a bundle store to roll back, this one was given as a path.")
 
@@ -126,13 +126,22 @@ class FromStore:
 
     def want(self, version: str) -> None:
         """See `Source`."""
+        before = self.store.previous(self.name)
         self.store.switch(self.name, version)
+        # What `current` pointed at may have been refused: `swapped` notes what was running, this keeps what was noted before.
+        if before not in (None, version):
+            self.store.remember(self.name, str(before))
 
-    def previous(self, running: str | None) -> str:
-        """See `Source`."""
-        candidates = (self.store.previous(self.name), *self.store.versions(self.name))
-        found = next((version for version in candidates if version not in (None, running)), None)
-        if found is None:
+    def ways_back(self, running: str | None) -> tuple[str, ...]:
+        """See `Source`.
+
+        Where another version runs than the link says, the wanted one was refused (or comes only now): the way back is the
+        one that runs. Further ones follow, because a version that was noted as the previous one may be a bad one, too.
+        """
+        versions = [version for version in self.store.versions(self.name) if version != self.store.current(self.name)]
+        first = [version for version in (running, self.store.previous(self.name)) if version in versions]
+        found = tuple(dict.fromkeys(first + versions))
+        if not found:
             raise LoadFailed("Expected another version in the store to roll back to, found none.")
         return found
 

@@ -95,6 +95,19 @@ def test_the_way_back_is_kept_for_links_that_others_switched(served, store):
     assert served.admin(ROLLBACK).json["version"] == "1"
 
 
+def test_a_rollback_after_a_refused_version_goes_back_to_what_answers_and_then_to_what_was_before(served, store, golden_bundle):
+    Store(store).switch("textures", "2")
+    wait_until(lambda: version(served) == "2")
+    add_version(store, golden_bundle, "3")
+    damaged(store, "3")
+    Store(store).switch("textures", "3")
+    wait_until(lambda: entry(served)["reason"] != "")
+    assert served.admin(ROLLBACK).json == {"name": "textures", "version": "2", "state": "READY", "reason": ""}
+    assert Store(store).current("textures") == "2"
+    assert served.admin(ROLLBACK).json["version"] == "1"
+    assert (Store(store).current("textures"), Store(store).previous("textures")) == ("1", "2")
+
+
 @pytest.mark.parametrize("kind", ["digest", "schema", "golden", "manifest", "gone"])
 def test_a_bad_bundle_is_refused_everywhere_it_must_be_said_and_the_old_model_answers_on(served, store, features, kind, caplog):
     folder = store / "textures" / "2"
@@ -146,6 +159,7 @@ def test_where_the_current_version_is_bad_at_the_start_the_previous_one_answers(
     with running(Settings(store=store, port=0, uds=tmp_path / "s")) as served:
         assert version(served) == "1"
         assert "refused" in entry(served)["reason"]
+        assert metric(served, "edgekit_model_load_refused") == 1
         assert served.get("/v2/health/ready").status == 200
     assert Store(store).current("textures") == "2"
 
