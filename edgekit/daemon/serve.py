@@ -227,12 +227,13 @@ class Daemon:
         _log.info("ending", extra={"in_flight": self.service.in_flight})
         for task in beside:
             task.cancel()
+        if self.settings.uds is not None:
+            # While it is ours: from the end of the listener on, the next daemon may have put its own there.
+            self.settings.uds.unlink(missing_ok=True)
         for server, _ in self._listeners:
             server.should_exit = True
         await asyncio.gather(*servers)
         await self.service.drain()
-        if self.settings.uds is not None:
-            self.settings.uds.unlink(missing_ok=True)
         _log.info("ended")
 
     def _say_last_words(self) -> None:

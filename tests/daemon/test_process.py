@@ -142,6 +142,23 @@ def test_a_request_that_was_accepted_before_sigterm_is_answered_and_told_to_clos
         assert process.popen.wait(20) == 0
 
 
+def test_one_that_still_answers_what_it_accepted_leaves_the_next_ones_socket_alone(golden_bundle, tmp_path, body):
+    uds = tmp_path / "edgekit.sock"
+    with serving(golden_bundle, "--uds", uds) as first, socket.create_connection(first.address.split(":"), timeout=10) as client:
+        head = f"POST /v2/models/textures/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        client.sendall(head + body[:10])
+        while not ask(uds, "GET", "/metrics").body.count(b"edgekit_in_flight_requests 2.0"):
+            time.sleep(0.02)
+        first.popen.send_signal(signal.SIGTERM)
+        while uds.exists():
+            time.sleep(0.02)
+        with serving(golden_bundle, "--uds", uds):
+            client.sendall(body[10:])
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+            assert first.popen.wait(20) == 0
+            assert ask(uds, "GET", "/v2/health/ready").status == 200
+
+
 def test_after_kill_9_it_starts_again_on_the_same_socket(golden_bundle, tmp_path):
     uds = tmp_path / "edgekit.sock"
     for _ in range(2):
@@ -203,6 +220,7 @@ def test_a_watchdog_meant_for_another_process_is_left_alone(golden_bundle, tmp_p
         (("GOLDEN", "--host", "0.0.0.0"), "--token-file FILE, or --no-token"),
         (("GOLDEN", "--token-file", "absent"), "Expected a token"),
         (("GOLDEN", "--precision", "int4"), "Unknown precision"),
+        (("GOLDEN", "--runtime", "tensorrt"), "Unknown runtime"),
         (("GOLDEN", "--queue", "0"), "--queue"),
     ],
 )
