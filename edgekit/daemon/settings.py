@@ -8,8 +8,10 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgekit.core.recipe import PRECISIONS
 from edgekit.core.signature import key_name
-from edgekit.errors import UserError
+from edgekit.errors import UnknownNameError, UserError
+from edgekit.runtimes.base import RUNTIME_FORMATS
 
 __all__ = ["Access", "Limits", "Settings", "read_token"]
 
@@ -113,6 +115,9 @@ class Settings:
     def __post_init__(self) -> None:
         if not self.bundles and self.store is None:
             raise UserError("Expected at least one bundle or a store to serve, got none. Pass: edgekit serve BUNDLE")
+        for kind, name, known in (("runtime", self.runtime, RUNTIME_FORMATS), ("precision", self.precision, PRECISIONS)):
+            if name is not None and name not in known:
+                raise UnknownNameError(kind, name, known)
         if self.signed_by is not None:
             key_name(self.signed_by)
         if self.store is not None and not self.store.is_dir():

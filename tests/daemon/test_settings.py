@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.daemon.settings import Access, Limits, Settings, read_token
-from edgekit.errors import UserError
+from edgekit.errors import UnknownNameError, UserError
 
 pytestmark = pytest.mark.device
 
@@ -32,6 +32,12 @@ def test_nothing_to_serve_is_refused(tmp_path):
         Settings()
     with pytest.raises(UserError, match="Expected a bundle store"):
         Settings(store=tmp_path / "absent")
+
+
+@pytest.mark.parametrize("wrong", [{"runtime": "tensorrt"}, {"precision": "int4"}])
+def test_an_unknown_runtime_or_precision_is_refused_before_a_store_is_served_with_nothing(tmp_path, wrong):
+    with pytest.raises(UnknownNameError, match="Known: "):
+        Settings(store=tmp_path, **wrong)
 
 
 def test_a_certificate_comes_with_its_key(tmp_path):
