@@ -126,6 +126,8 @@ def _wanted(request: InferRequest, model: LoadedModel) -> Wanted:
     output = request.outputs[0]
     if len(request.outputs) != 1 or output.name != model.output.name:
         raise BadRequest(f"Expected the one output {model.output.name!r}, got others.")
+    if any(name.startswith("shared_memory") for name in output.parameters):
+        raise BadRequest("Expected an output that comes in the answer: there is no shared memory here.")
     classes = output.parameters.get("classification", 0)
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 0:
         raise BadRequest("Expected a classification of 1 class or more.")

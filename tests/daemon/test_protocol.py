@@ -213,6 +213,7 @@ def test_bytes_that_are_missing_or_too_many_are_refused(daemon, features):
         {"outputs": [{"name": "logits"}, {"name": "logits"}]},
         {"outputs": [{"name": "logits", "parameters": {"classification": -1}}]},
         {"outputs": [{"name": "logits", "parameters": {"binary_data": "yes"}}]},
+        {"outputs": [{"name": "logits", "parameters": {"shared_memory_region": "r", "shared_memory_byte_size": 12}}]},
         {"parameters": {"timeout": "soon"}},
     ],
 )
