@@ -17,7 +17,7 @@ __all__ = ["BUCKETS_S", "OUTCOMES", "Metrics", "ModelMetrics"]
 BUCKETS_S = (5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 #: How a request for inference may end.
-OUTCOMES = ("ok", "rejected", "busy", "expired", "failed")
+OUTCOMES = ("ok", "rejected", "busy", "expired", "not_loaded", "failed")
 
 
 @dataclass(frozen=True)

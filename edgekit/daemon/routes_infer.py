@@ -16,7 +16,7 @@ from edgekit.daemon.bodies import Bodies
 from edgekit.daemon.inference import encode_answer, parse_request
 from edgekit.daemon.loading import LoadedModel
 from edgekit.daemon.pictures import check_picture
-from edgekit.daemon.refusals import BadRequest, Busy, Expired
+from edgekit.daemon.refusals import BadRequest, Busy, Expired, NotReady
 from edgekit.daemon.schemas import Classification
 from edgekit.daemon.service import Service, Slot
 from edgekit.daemon.windows import read_window
@@ -111,6 +111,8 @@ def _outcome(error: Exception) -> str:
         return "expired"
     if isinstance(error, Busy):
         return "busy"
+    if isinstance(error, NotReady):
+        return "not_loaded"
     return "rejected" if status_of(error) < 500 else "failed"
 
 

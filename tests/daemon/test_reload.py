@@ -180,6 +180,8 @@ def test_unloading_and_loading_again(served):
     assert entry(served)["state"] == "UNAVAILABLE"
     assert served.get(f"{MODEL}/ready").status == 404
     assert served.post(f"{MODEL}/infer", b"{}").status == 503
+    assert metric(served, 'edgekit_requests_total{model="textures",outcome="not_loaded"}') == 1
+    assert metric(served, 'edgekit_requests_total{model="textures",outcome="failed"}') == 0
     assert served.post("/v2/repository/index", {"ready": True}).json == []
     assert metric(served, "edgekit_model_ready") == 0
     time.sleep(0.3)
