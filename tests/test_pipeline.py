@@ -124,6 +124,16 @@ def test_a_bundle_in_one_archive_is_a_bundle(tmp_path, golden_bundle):
         assert zipped.predict(image).probabilities == folder.predict(image).probabilities
 
 
+def test_a_single_file_whose_card_is_damaged_is_told_as_one_without(tmp_path, golden_bundle):
+    content = bytearray((golden_bundle / "model.int8.tflite").read_bytes())
+    start = content.rindex(b"PK\x03\x04") + 50
+    content[start : start + 30] = (byte ^ 0x5A for byte in content[start : start + 30])
+    alone = tmp_path / "model.int8.tflite"
+    alone.write_bytes(content)
+    with pytest.raises(ModelError, match="exported by edgekit"):
+        edgekit.open(alone)
+
+
 def card(**changes: object) -> ModelCard:
     base = ModelCard(
         name="fake",

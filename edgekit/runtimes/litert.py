@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
+import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -131,11 +132,12 @@ def is_tflite(model: bytes) -> bool:
 
 
 def read_card(model: bytes) -> str | None:
-    """The text that edgekit put behind the flatbuffer, None where there is none."""
+    """The text that edgekit put behind the flatbuffer, None where there is none that can be read."""
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             return archive.read(CARD_MEMBER).decode("utf-8")
-    except (zipfile.BadZipFile, KeyError):
+    # What zipfile raises on damaged archives; ValueError: no UTF-8, among others; RuntimeError: "encrypted", or a strange method.
+    except (zipfile.BadZipFile, zlib.error, KeyError, ValueError, OSError, EOFError, RuntimeError):
         return None
 
 
