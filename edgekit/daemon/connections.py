@@ -94,7 +94,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def on_headers_complete(self) -> None:
-        """Its headers are there."""
+        """Its headers are there; those that came in one piece with their end were counted nowhere yet."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self._all.limits.head_bytes:
+            self.transport.abort()
         if len(self.pipeline) < _PIPELINED:
             super().on_headers_complete()
         else:

@@ -9,7 +9,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -168,6 +168,14 @@ def test_headers_without_an_end_are_cut_off(small, junk):
             assert client.recv(1000) == b""
         except (ConnectionResetError, BrokenPipeError):
             pass
+
+
+@pytest.mark.parametrize("head", [b"/" + b"a" * 20_000, b"/v2 HTTP/1.1\r\nX-Long: " + b"a" * 20_000])
+def test_a_head_that_comes_in_one_piece_has_its_limit_too(small, head):
+    with connect(small) as client:
+        client.sendall(b"GET " + head + (b"" if b"HTTP" in head else b" HTTP/1.1") + b"\r\nHost: a\r\n\r\n")
+        with suppress(ConnectionResetError):
+            assert client.recv(1000) == b""
 
 
 def test_more_headers_than_any_client_sends_are_cut_off(small):
