@@ -166,9 +166,8 @@ class Service:
         if name not in self._slots:
             self._add(await self._aside(self._discover))
         slot = self.slot(name)
-        slot.wanted = True
         async with self._loading:
-            slot.stamp = await self._aside(slot.source.stamp)
+            slot.wanted, slot.stamp = True, await self._aside(slot.source.stamp)
             await self._swap(slot, lambda: slot.source.load(self._load))
 
     async def roll_back(self, name: str) -> None:

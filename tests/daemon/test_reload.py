@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -187,6 +188,16 @@ def test_unloading_and_loading_again(served):
     time.sleep(0.3)
     assert entry(served)["reason"] == "unloaded"
     assert served.admin(LOAD, {}).status == 200
+    assert served.get(f"{MODEL}/ready").status == 200
+
+
+def test_loads_and_unloads_at_once_end_as_the_last_of_them_says(served):
+    async def at_once() -> None:
+        service = served.service
+        await asyncio.gather(service.load("textures"), service.unload("textures"), service.load("textures"))
+
+    served.call(at_once())
+    assert entry(served)["state"] == "READY"
     assert served.get(f"{MODEL}/ready").status == 200
 
 
