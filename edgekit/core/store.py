@@ -37,14 +37,17 @@ class Store:
         return tuple(sorted(folder.name for folder in self.root.iterdir() if self.current(folder.name) is not None))
 
     def versions(self, name: str) -> tuple[str, ...]:
-        """Versions of a name, the one written last first."""
-        if not _NAME.fullmatch(name) or not (self.root / name).is_dir():
+        """Versions of a name, the one written last first; none where its folder may not be read."""
+        if not _NAME.fullmatch(name):
             return ()
-        folders = [path for path in (self.root / name).iterdir() if _is_version(path)]
-        return tuple(path.name for path in sorted(folders, key=lambda path: (path.stat().st_mtime_ns, path.name), reverse=True))
+        try:
+            written = [(path.stat().st_mtime_ns, path.name) for path in (self.root / name).iterdir() if _is_version(path)]
+        except OSError:
+            return ()
+        return tuple(version for _, version in sorted(written, reverse=True))
 
     def current(self, name: str) -> str | None:
-        """The version that `current` points at, None where it points nowhere."""
+        """The version that `current` points at, None where it points nowhere or may not be read."""
         return self._target(name, CURRENT)
 
     def previous(self, name: str) -> str | None:
@@ -81,9 +84,12 @@ class Store:
 
     def _target(self, name: str, link: str) -> str | None:
         path = self.root / name / link
-        if not _NAME.fullmatch(name) or not path.is_symlink():
+        if not _NAME.fullmatch(name):
             return None
-        version = os.readlink(path).rstrip("/")
+        try:
+            version = os.readlink(path).rstrip("/")
+        except OSError:  # no link; or a folder of somebody else's, beside which the others are to be served
+            return None
         return version if _NAME.fullmatch(version) and _is_version(path.parent / version) else None
 
     def _point(self, name: str, link: str, version: str) -> None:

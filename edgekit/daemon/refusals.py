@@ -16,7 +16,7 @@ EdgekitError
 
 from __future__ import annotations
 
-from edgekit.errors import EdgekitError
+from edgekit.errors import BundleError, EdgekitError, GateError, MissingExtraError, ModelError, SignatureError
 
 __all__ = [
     "BadRequest",
@@ -30,7 +30,17 @@ __all__ = [
     "Unauthorized",
     "UnknownModel",
     "Unsupported",
+    "reason_of",
 ]
+
+#: What a client may know of a refused bundle; the log has the rest.
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (SignatureError, "it is not signed by the key that is asked for"),
+    (GateError, "its golden vectors come out differently on this board"),
+    (MissingExtraError, "no runtime for it is installed"),
+    (ModelError, "its model does not run here, or does not fit its front end"),
+    (BundleError, "it is damaged, absent or of another schema"),
+)
 
 
 class Refusal(EdgekitError):
@@ -89,3 +99,8 @@ class Denied(Refusal):
 
 class LoadFailed(Refusal):
     """A bundle was refused."""
+
+
+def reason_of(error: Exception) -> str:
+    """Why a bundle was refused, in words for clients."""
+    return next((text for kind, text in _REASONS if isinstance(error, kind)), "it could not be loaded")

@@ -15,27 +15,18 @@ from typing import TypeVar
 
 from edgekit.daemon.loading import LoadedModel, load_model
 from edgekit.daemon.metrics import Metrics, ModelMetrics
-from edgekit.daemon.refusals import LoadFailed, NotReady, Refusal, UnknownModel
+from edgekit.daemon.refusals import LoadFailed, NotReady, Refusal, UnknownModel, reason_of
 from edgekit.daemon.settings import Settings
 from edgekit.daemon.sources import Source
 from edgekit.daemon.statistics import ModelStatistics
 from edgekit.daemon.worker import Outcome, Worker
-from edgekit.errors import BundleError, EdgekitError, GateError, MissingExtraError, ModelError, SignatureError
+from edgekit.errors import BundleError, EdgekitError
 
 __all__ = ["Service", "Slot"]
 
 T = TypeVar("T")
 
 _log = logging.getLogger("edgekit.daemon")
-
-#: What a client may know of a refused bundle; the log has the rest.
-_REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (SignatureError, "it is not signed by the key that is asked for"),
-    (GateError, "its golden vectors come out differently on this board"),
-    (MissingExtraError, "no runtime for it is installed"),
-    (ModelError, "its model does not run here, or does not fit its front end"),
-    (BundleError, "it is damaged, absent or of another schema"),
-)
 
 
 @dataclass
@@ -151,7 +142,7 @@ class Service:
 
     async def load_all(self, but: Collection[str] = ()) -> None:
         """Load every wanted model but some; one that is refused says so and leaves the others alone."""
-        self._add(await self._aside(self._discover))
+        await self._look()
         for slot in self.slots:
             if slot.wanted and slot.name not in but:
                 await self._try(slot)
@@ -164,7 +155,7 @@ class Service:
             LoadFailed: when the bundle was refused; what was served before still is.
         """
         if name not in self._slots:
-            self._add(await self._aside(self._discover))
+            await self._look()
         slot = self.slot(name)
         async with self._loading:
             slot.wanted, slot.stamp = True, await self._aside(slot.source.stamp)
@@ -202,13 +193,10 @@ class Service:
         """For ever: load what the store wants and was not tried yet."""
         while True:
             await asyncio.sleep(self.settings.watch_s)
-            try:
-                self._add(await self._aside(self._discover))
-                for slot in self.slots:
-                    if slot.wanted and slot.stamp != await self._aside(slot.source.stamp):
-                        await self._try(slot)
-            except OSError as error:
-                _log.warning("the store cannot be read", extra={"reason": str(error)})
+            await self._look()
+            for slot in self.slots:
+                if slot.wanted and slot.stamp != await self._aside(slot.source.stamp):
+                    await self._try(slot)
 
     async def drain(self) -> None:
         """End every worker after its queue."""
@@ -216,6 +204,13 @@ class Service:
         workers = [slot.worker for slot in self.slots if slot.worker is not None]
         await asyncio.gather(*(worker.stop() for worker in workers))
         self._thread.shutdown()
+
+    async def _look(self) -> None:
+        """Take in what has appeared; where the store cannot be read, what is known goes on."""
+        try:
+            self._add(await self._aside(self._discover))
+        except OSError as error:
+            _log.warning("the store cannot be read", extra={"reason": str(error)})
 
     def _add(self, sources: dict[str, Source]) -> None:
         for name, source in sources.items():
@@ -259,14 +254,14 @@ class Service:
                 await self._aside(then)
         # Whatever a bad bundle does, the old model goes on.
         except Exception as error:
-            slot.reason = f"the last bundle was refused: {_reason(error)}"
+            slot.reason = f"the last bundle was refused: {reason_of(error)}"
             self.metrics.refused(slot.name, slot.worker is not None)
             level = logging.WARNING if isinstance(error, EdgekitError) else logging.ERROR
             _log.log(level, "load refused", extra=_told(slot, str(error)), exc_info=level == logging.ERROR)
             if isinstance(error, Refusal):
                 raise
             raise LoadFailed(
-                f"Expected a bundle that may be served as {slot.name!r}, it was refused: {_reason(error)}."
+                f"Expected a bundle that may be served as {slot.name!r}, it was refused: {reason_of(error)}."
             ) from error
         replaced = slot.worker.model.version if slot.worker is not None else None
         if slot.worker is None:
@@ -284,10 +279,6 @@ class Service:
 
     async def _aside(self, work: Callable[..., T], *arguments: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-
-def _reason(error: Exception) -> str:
-    return next((text for kind, text in _REASONS if isinstance(error, kind)), "it could not be loaded")
 
 
 def _told(slot: Slot, reason: str) -> dict[str, object]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -68,3 +69,19 @@ def test_a_link_that_cannot_be_made_is_one_worded_error(store, tmp_path):
     (tmp_path / "fire" / "current").mkdir()
     with pytest.raises(BundleError, match="Expected to be able to point"):
         store.switch("fire", "1")
+
+
+def test_a_folder_that_may_not_be_read_leaves_the_others_alone(store, tmp_path, monkeypatch):
+    store.switch("fire", "1")
+    (tmp_path / "others" / "1").mkdir(parents=True)
+    (tmp_path / "others" / "current").symlink_to("1")
+    read, scan = os.readlink, Path.iterdir
+
+    def denied(path: Path) -> None:
+        if "others" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "readlink", lambda path: denied(path) or read(path))
+    monkeypatch.setattr(Path, "iterdir", lambda path: denied(path) or scan(path))
+    assert store.names() == ("fire",)
+    assert (store.current("others"), store.versions("others")) == (None, ())

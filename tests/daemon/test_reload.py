@@ -191,6 +191,20 @@ def test_unloading_and_loading_again(served):
     assert served.get(f"{MODEL}/ready").status == 200
 
 
+def test_a_store_that_cannot_be_read_for_a_while_ends_neither_reload_nor_watch(served, store, monkeypatch, caplog):
+    def denied(_: Store) -> tuple[str, ...]:
+        raise PermissionError(13, "Permission denied", str(store))
+
+    with monkeypatch.context() as patched, caplog.at_level("WARNING", logger="edgekit.daemon"):
+        patched.setattr(Store, "names", denied)
+        served.call(served.daemon.reload())
+        assert served.admin("/v2/repository/models/more/load").status == 404
+    assert "the store cannot be read" in caplog.text
+    assert version(served) == "1"
+    Store(store).switch("textures", "2")
+    wait_until(lambda: version(served) == "2")
+
+
 def test_loads_and_unloads_at_once_end_as_the_last_of_them_says(served):
     async def at_once() -> None:
         service = served.service
