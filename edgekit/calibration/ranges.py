@@ -161,7 +161,8 @@ class Ranges:
         try:
             return cls.from_text(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"Expected a ranges file at {path}: {error}. Export once without --ranges.") from error
+            reason = getattr(error, "strerror", None) or "no text"
+            raise BundleError(f"Expected a ranges file at {path}: {reason}. Export once without --ranges.") from error
 
     def _formats(self) -> str:
         return ", ".join(graph.format for graph in self.graphs) or "none"

@@ -80,6 +80,8 @@ def export(
     with progress_bar() as progress:
         recipe = Recipe("int8", observer=observer, weights_observer=weights_observer, samples=samples, seed=seed)
         known = None if ranges is None else Ranges.load(ranges)
+        if known is not None and observer not in ("min-max", known.observer):
+            raise UserError(f"Expected --ranges or --observer {observer}: {ranges} was found by {known.observer}. Leave one out.")
         manifest = export_run(
             *(subject, out, progress, target, calibration, recipe, precision or (), fuse_frontend),
             *(notes.append, known, gate, answer_precision, qat or 0, formats or ()),

@@ -9,6 +9,7 @@ import typer
 
 from edgekit.cli.common import Json, boundary, print_json, print_table
 from edgekit.core.bundle import Bundle, is_bundle
+from edgekit.core.strict import to_json
 from edgekit.inspection import inspect_bundle, inspect_file
 
 __all__ = ["inspect"]
@@ -16,13 +17,18 @@ __all__ = ["inspect"]
 
 @boundary
 def inspect(
-    source: Annotated[Path, typer.Argument(help="A bundle (folder or .zip), an .onnx or a .tflite file.")],
+    source: Annotated[Path, typer.Argument(help="A bundle (folder or .zip), an .onnx or .tflite file, or ranges.json.")],
     json: Json = False,
 ) -> None:
     """Inputs, outputs, operators, dtype / scale / zero point per tensor, parameters, MACs, bytes, metadata; what is truly int8.
 
+    Of ranges.json: what range each tensor was calibrated to.
+
     Example: edgekit inspect fire.bundle --json
     """
+    if source.suffix.lower() == ".json":
+        _inspect_ranges(source, json)
+        return
     report = inspect_bundle(Bundle.open(source)) if _is_bundle(source) else inspect_file(source).to_json()
     if json:
         print_json(report)
@@ -34,6 +40,22 @@ def inspect(
 def _is_bundle(source: Path) -> bool:
     """A folder that is no bundle is told so by `Bundle.open`."""
     return source.is_dir() or is_bundle(source)
+
+
+def _inspect_ranges(source: Path, json: bool) -> None:
+    from edgekit.calibration.ranges import Ranges
+
+    ranges = Ranges.load(source)
+    if json:
+        print_json({"file": str(source), "format": "ranges", **to_json(ranges)})
+        return
+    kind = "symmetric" if ranges.symmetric else "asymmetric"
+    typer.echo(f"{source}: ranges by {ranges.observer} of {ranges.samples:,} inputs ({ranges.calibration:.12}), {kind}\n")
+    for graph in ranges.graphs:
+        rows = [[name, f"{min(found.low):.6g}", f"{max(found.high):.6g}"] for name, found in graph.tensors.items()]
+        typer.echo(f"{graph.format}, graph {graph.graph:.12}")
+        print_table(["tensor", "low", "high"], rows)
+        typer.echo("")
 
 
 def _show(report: dict[str, Any]) -> None:

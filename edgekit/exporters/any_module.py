@@ -169,8 +169,19 @@ def export(
         gate=gate,
         progress=progress,
     )
-    notes = (f"The module is in training mode ({', '.join(slips)}); exported as it is in eval mode.",) if slips else ()
+    notes = _notes(slips, made.reference)
     return ModuleExport(made, card, profile, type(module).__name__, features[:_GOLDEN_INPUTS], notes)
+
+
+def _notes(slips: tuple[str, ...], reference: np.ndarray) -> tuple[str, ...]:
+    notes = []
+    if slips:
+        notes.append(f"The module is in training mode ({', '.join(slips)}); exported as it is in eval mode.")
+    found = np.unique(reference.argmax(axis=1))
+    if len(found) == 1:
+        told = f"The module gives all {len(reference)} inputs label {found[0]}: that int8 agrees with it there says little."
+        notes.append(f"{told} Pass inputs of every class.")
+    return tuple(notes)
 
 
 def _samples(calibration: Any, shape: tuple[int, ...]) -> Samples:

@@ -107,7 +107,8 @@ def export(
         progress: called with a short line before each step.
 
     Raises:
-        InputError: on samples that do not fit each other, or a module that does not give (n, classes).
+        InputError: on samples that do not fit each other, a module that does not give (n, classes), or labelled images that it
+            gives one label all, for int8.
         ModelError: when the network does not convert, or the target cannot run it.
         GateError: when a file misses its gate, or does not hold what its recipe says. Nothing is returned then.
         MissingExtraError: without the converters, or without any runtime for a format.
@@ -118,13 +119,15 @@ def export(
     samples = _samples(calibration, features.shape[1:])
     tell("PyTorch reference")
     reference = reference_logits(module, features)
-    checked = _checked(features, parity_labels, reference)
+    checked = gates.checked(features, parity_labels, reference)
     tell("float graphs and their ranges")
     graphs = float_graphs(module, samples, profile)
     if gate:
         _check_graphs(graphs, profile, checked)
     plan = recipe or Recipe("int8", samples=len(samples))
     found = calibrate(graphs, samples, plan, profile, ranges)
+    if gate and any(precision.startswith("int8") for _, precision in profile.artifacts):
+        gates.check_told_apart(checked)
     if found is not None:
         plan = replace(plan, observer=found.observer, symmetric=found.symmetric, samples=found.samples)
     bound = None if limit is None else gates.int8_gate(limit, parity_labels is not None)
@@ -261,15 +264,6 @@ def _runtimes(format_: Format) -> tuple[str, ...]:
     if not names:
         raise MissingExtraError(f"A runtime for {format_}", "onnx" if format_ == "onnx" else "litert")
     return tuple(names)
-
-
-def _checked(features: np.ndarray, labels: np.ndarray | None, reference: np.ndarray) -> gates.Checked:
-    if labels is None:
-        return gates.Checked(features, None, reference)
-    labels = np.asarray(labels)
-    if labels.shape != (len(features),):
-        raise InputError(f"Expected {len(features)} parity labels, got shape {labels.shape}. Pass one class index an image.")
-    return gates.Checked(features, labels, reference)
 
 
 def _tool_versions() -> dict[str, str]:

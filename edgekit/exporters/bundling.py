@@ -64,5 +64,6 @@ def manifest_of(model: str, card: ModelCard, target: Target, exported: Export, o
         ranges=entries.get(RANGES_FILE),
         calibration=exported.calibration,
         tools=exported.tools,
-        default=target.default,
+        # What could not be made is nobody's default.
+        default=target.default if any(made.precision == target.default for made in exported.artifacts) else None,
     )

@@ -108,7 +108,7 @@ def _run(module: nn.Module, sample: torch.Tensor) -> torch.Tensor:
             raise ModelError(
                 f"Expected a network that takes (n, {shape}) float32, it refuses{f' in {line}' if line else ''}: "
                 f"{type(error).__name__}: {_first_line(error)}. Pass inputs as it was trained on (on the command line: "
-                "--frontend and --frontend-config)."
+                """--frontend and --frontend-config; photographs, channels first: '{"layout": "CHW"}')."""
             ) from error
 
 
@@ -122,6 +122,11 @@ def _check_output(output: object, sample: torch.Tensor) -> None:
         raise InputError(
             f"Expected a module that maps {tuple(sample.shape)} to (n, classes) logits, got {tuple(output.shape)}. "
             "Wrap it so that it does."
+        )
+    if output.shape[1] < 2:
+        raise InputError(
+            f"Expected logits of at least 2 classes, got {output.shape[1]}: its label is always the same, so nothing would tell "
+            "a good file from a bad one. Of a yes-or-no network return torch.cat([torch.zeros_like(x), x], 1)."
         )
     if output.dtype != torch.float32:
         raise ModelError(

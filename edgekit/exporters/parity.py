@@ -13,7 +13,7 @@ from edgekit.core.recipe import Precision
 from edgekit.errors import GateError, InputError
 from edgekit.runtimes.base import Runtime
 
-__all__ = ["GATES", "Checked", "Gate", "check", "int8_gate", "measure"]
+__all__ = ["GATES", "Checked", "Gate", "check", "check_told_apart", "checked", "int8_gate", "measure"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,51 @@ class Checked:
         return Checked(self.features[rows], labels, self.reference[rows])
 
 
+def checked(features: np.ndarray, labels: np.ndarray | None, reference: np.ndarray) -> Checked:
+    """What files are compared on.
+
+    Args:
+        features: (n, ...) float32.
+        labels: (n,) classes, or None.
+        reference: (n, classes) float32 logits of the PyTorch module.
+
+    Raises:
+        InputError: on labels that are no places of the logits, or not one an image.
+    """
+    if labels is None:
+        return Checked(features, None, reference)
+    labels = np.asarray(labels)
+    if labels.shape != (len(features),):
+        raise InputError(f"Expected {len(features)} parity labels, got shape {labels.shape}. Pass one class index an image.")
+    classes = reference.shape[1]
+    if labels.dtype.kind not in "biu" or labels.min() < 0 or labels.max() >= classes:
+        raise InputError(
+            f"Expected labels as integers from 0 to {classes - 1}, the places of {classes} logits, got {labels.dtype}: "
+            f"{', '.join(map(str, np.unique(labels)[:6]))}. Pass class indices."
+        )
+    return Checked(features, labels, reference)
+
+
+def check_told_apart(checked: Checked) -> None:
+    """Refuse images that the network gives one label all: int8 is judged by labels, and a file that knows nothing would agree.
+
+    Args:
+        checked: of an export; passes without labels, since one class may be all there is.
+
+    Raises:
+        InputError: when they are of several classes.
+    """
+    if checked.labels is None:
+        return
+    given, found = np.unique(checked.labels), np.unique(checked.reference.argmax(axis=1))
+    if len(given) > 1 and len(found) == 1:
+        raise InputError(
+            f"Expected images of {len(given)} classes that the network itself tells apart, it calls all {len(checked.features)} "
+            f"class {found[0]}: int8 can be neither calibrated nor judged on them. Pass images of the field, or leave int8 out: "
+            "--precision fp32."
+        )
+
+
 def int8_gate(points: float, labelled: bool) -> Gate:
     """The gate of int8 where the user says what it may lose.
 
@@ -157,19 +202,19 @@ def check(parity: Parity, gate: Gate, artifact: str, reference_accuracy: float |
         raise GateError(f"Expected SQNR of {where} to be at least {gate.sqnr_db:g} dB, got {parity.sqnr_db:.1f} dB. {_ADVICE}")
     if gate.agreement is not None and parity.agreement < gate.agreement:
         got = f"{100 * parity.agreement:.1f} % over {parity.n} images"
-        raise GateError(f"Expected {where} to agree with PyTorch on at least {100 * gate.agreement:g} %, got {got}. {_ADVICE}")
+        raise GateError(f"Expected {where} to agree with PyTorch on at least {100 * gate.agreement:g} %, got {got}. {_MIXED}")
     if gate.accuracy_loss is None or parity.accuracy is None or reference_accuracy is None:
         return
     allowed = max(gate.accuracy_loss, gate.accuracy_images / parity.n)
     # The tolerance is for the rounding of the two quotients, far below one image.
     if reference_accuracy - parity.accuracy > allowed + 1e-9:
         lost = 100 * (reference_accuracy - parity.accuracy)
-        raise GateError(
-            f"Expected {where} to lose at most {100 * allowed:.1f} points of accuracy, it loses {lost:.1f}. {_ADVICE}"
-        )
+        raise GateError(f"Expected {where} to lose at most {100 * allowed:.1f} points of accuracy, it loses {lost:.1f}. {_MIXED}")
 
 
 _ADVICE = "Nothing was written. Calibrate on more images of the field, or leave this artifact out and ship one that passes."
+
+_MIXED = f"{_ADVICE[:-1]}; int8 may keep the layers that it hurts in float: --precision mixed."
 
 
 def _check_sizes(features: np.ndarray, reference: np.ndarray, labels: np.ndarray | None) -> None:

@@ -11,9 +11,10 @@ from edgekit.core.bundle import write_bundle
 from edgekit.core.files import check_new
 from edgekit.core.manifest import Manifest
 from edgekit.core.recipe import Recipe
+from edgekit.errors import UserError
 from edgekit.exporters.build import export
 from edgekit.exporters.bundling import manifest_of
-from edgekit.exporters.targets import get_target
+from edgekit.exporters.targets import Target, get_target
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
 from edgekit.training.progress import Progress
@@ -83,12 +84,14 @@ def export_run(
         GateError: when an artifact misses its gate; nothing is written.
         DataError: when the images are gone or of other classes.
         ModelError: when `subject` is no finished run.
-        UserError: when `out` exists, the target gets no such precision or format, or the ranges are of another network.
+        UserError: when `out` exists, the target gets no such precision or format, the ranges are of another network, or a limit
+            or fine-tuning is asked for without int8.
     """
     check_new(out)
     if MIXED in precisions:
         precisions, limit = [*(p for p in precisions if p != MIXED), "int8"], 1.0 if limit is None else limit
     profile = get_target(target).only(precisions, formats)
+    _check_int8_made(profile, limit, tuning_epochs)
     run = subject if isinstance(subject, Run) else load_run(subject)
     plan = recipe or Recipe("int8")
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
@@ -129,3 +132,14 @@ def export_run(
     manifest = replace(manifest_of(run.config.model, card, profile, exported, others), tuning=tuning)
     write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, **others})
     return manifest
+
+
+def _check_int8_made(profile: Target, limit: float | None, tuning_epochs: int) -> None:
+    """What concerns int8 alone is not asked for in vain."""
+    wanted = [option for option, given in (("--gate", limit is not None), ("--qat", tuning_epochs > 0)) if given]
+    if wanted and not any(precision == "int8" for _, precision in profile.artifacts):
+        raise UserError(
+            f"Expected int8 among the precisions, since {' and '.join(wanted)} concern int8 alone, got "
+            f"{', '.join(dict.fromkeys(precision for _, precision in profile.artifacts))}. Add --precision int8, or leave "
+            f"{' and '.join(wanted)} out."
+        )

@@ -64,7 +64,7 @@ def fuse_export(
         The fused card, and the fused files.
 
     Raises:
-        ModelError: when there is no graph of this front end.
+        ModelError: when there is no graph of this front end, or no file that can hold it.
         GateError: when a file misses its gate.
     """
     outside = fused_card(card, run.frontend)
@@ -82,6 +82,11 @@ def fuse_export(
                 measured.append(gates.measure(runtime, levels, reference, labels))
                 gates.check(measured[-1], gate, artifact.file, accuracy)
         files.append((_describe(artifact, model, converted, outside, tuple(measured)), model))
+    if not files:
+        raise ModelError(
+            f"Expected a file that can hold the front end, target {target.name!r} asks for {_names(exported)}: ONNX in every "
+            "precision, or TFLite in fp32. Leave --fuse-frontend out, or choose such a precision or target."
+        )
     return outside, replace(exported, files=tuple(files))
 
 
@@ -97,6 +102,12 @@ def _fused(run: Run, exported: Export, target: Target, note: Note) -> Iterator[t
                 yield artifact, fuse_tflite(graph, run.module, sample, size)
             except ModelError as error:
                 note(f"{artifact.file} was left out: this front end does not convert to TFLite ({error})")
+        else:
+            note(f"{artifact.file} was left out: with the front end inside, TFLite is made in fp32 alone (docs/frontends.md)")
+
+
+def _names(exported: Export) -> str:
+    return ", ".join(artifact.file for artifact in exported.artifacts)
 
 
 def _describe(artifact: Artifact, model: bytes, converted: Converted, card: ModelCard, parity: tuple[Parity, ...]) -> Artifact:

@@ -25,7 +25,8 @@ def mixed_lines(done: Mixed) -> Iterator[str]:
         f"{done.file}: int8 throughout missed its gate ({_score(done.before)}), the file passes ({_score(done.after)}) on "
         f"{done.after[0].n} images that were not searched on."
     )
-    yield f"{done.file}: in float {', '.join(done.layers)}; none of them can be taken out. {_price(done)}"
+    minimal = "without any one of them it fails on the images searched on"
+    yield f"{done.file}: in float {', '.join(done.layers)}; {minimal}. {_price(done)}"
     plain, *alone = done.effects
     gains = [f"{effect.layer} {effect.sqnr_db:.1f} dB" for effect in alone[:_SHOWN]]
     yield f"{done.file}: SQNR {plain.sqnr_db:.1f} dB with no layer in float; with one alone: {', '.join(gains)}."

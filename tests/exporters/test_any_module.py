@@ -33,7 +33,7 @@ def waves(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def network() -> nn.Module:
     torch.manual_seed(0)
     layers = [nn.Conv1d(3, 8, 5), nn.BatchNorm1d(8), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Dropout(0.1)]
-    return train(nn.Sequential(*layers, nn.Linear(8, 2)), *waves(300, 1), epochs=8)
+    return train(nn.Sequential(*layers, nn.Linear(8, 2)), *waves(300, 1), epochs=40)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,39 @@ def test_calibration_is_asked_the_same(network: nn.Module) -> None:
         export(network, x, calibration=np.zeros_like(x))
     with pytest.raises(InputError, match=r"shape \(n, 3, 40\), n >= 1, got \(20, 3, 39\)"):
         export(network, x, calibration=x[:, :, 1:])
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([2] * 20, "integers from 0 to 1, the places of 2 logits, got int64: 2"),
+        ([-1, 0] * 10, "got int64: -1, 0"),
+        (["slow", "fast"] * 10, "fast, slow"),
+        (np.full(20, 0.5), "got float64: 0.5"),
+        ([0] * 19, r"20 parity labels, got shape \(19,\)"),
+    ],
+    ids=["beyond", "below", "names", "floats", "too few"],
+)
+def test_labels_that_are_no_places_of_the_logits_are_refused(network: nn.Module, labels: object, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        export(network, waves(20)[0], labels, formats=["tflite"], precisions=["int8"])  # type: ignore[arg-type]
+
+
+def test_a_network_of_one_logit_is_refused_since_every_file_would_agree_with_it() -> None:
+    one = nn.Sequential(nn.Flatten(), nn.Linear(120, 1)).eval()
+    with pytest.raises(InputError, match=r"at least 2 classes, got 1.*torch.cat\(\[torch.zeros_like\(x\), x\], 1\)"):
+        export(one, waves(20)[0], precisions=["int8"])
+
+
+def test_inputs_that_the_network_gives_one_label_tell_nothing_of_int8(network: nn.Module) -> None:
+    x, labels = waves(100)
+    with torch.no_grad():
+        slow = network(torch.from_numpy(x)).argmax(1).numpy() == 0
+    alike = x[slow]
+    with pytest.raises(InputError, match=f"tells apart, it calls all {len(alike)} class 0"):
+        export(network, alike, np.arange(len(alike)) % 2, formats=["tflite"])
+    made = export(network, alike, labels[slow] * 0, formats=["tflite"], precisions=["int8"])
+    assert f"all {len(alike)} inputs label 0" in made.notes[0]
 
 
 def test_names_formats_and_precisions_that_do_not_fit_are_refused(network: nn.Module) -> None:

@@ -74,10 +74,27 @@ def test_the_bundle_says_by_which_observer_and_holds_the_ranges(by_mse: Path) ->
     assert Ranges.load(by_mse / "ranges.json") == ranges
 
 
+def test_ranges_are_shown(by_mse: Path, edgekit: Edgekit) -> None:
+    ranges = Ranges.load(by_mse)
+    ended = edgekit("inspect", by_mse / "ranges.json")
+    assert ended.code == 0, ended.error
+    assert f"ranges by mse of {ranges.samples} inputs" in ended.out
+    for graph in ranges.graphs:
+        for name, found in graph.tensors.items():
+            assert any(line.split() == [name, f"{found.low[0]:.6g}", f"{found.high[0]:.6g}"] for line in ended.out.splitlines())
+    shown = json.loads(edgekit("inspect", by_mse / "ranges.json", "--json").out)
+    assert shown["graphs"][0]["tensors"].keys() == ranges.graphs[0].tensors.keys()
+    ended = edgekit("inspect", by_mse / "manifest.json")
+    assert ended.code == 2
+    assert "manifest.json" in ended.error
+
+
 def test_reused_ranges_give_the_same_bundle_byte_for_byte(
     by_mse: Path, trained_run: Path, tmp_path: Path, edgekit: Edgekit
 ) -> None:
-    ended = edgekit("export", trained_run, "--out", "again.bundle", "--precision", "int8", "--ranges", by_mse, "--json")
+    again = ("export", trained_run, "--out", "again.bundle", "--precision", "int8", "--ranges", by_mse, "--json")
+    assert "was found by mse" in edgekit(*again, "--observer", "entropy").error
+    ended = edgekit(*again)
     assert ended.code == 0, ended.error
     for file in by_mse.iterdir():
         assert (tmp_path / "again.bundle" / file.name).read_bytes() == file.read_bytes(), file.name
@@ -133,6 +150,17 @@ def black(root: Path) -> None:
                 Image.fromarray(pixel).save(root / side / kind / f"{number}.png")
 
 
+def dark(root: Path) -> None:
+    """Black but for a pixel that no front end sees much of: no two images are equal."""
+    nothing(root)
+    for side in ("train", "test"):
+        for kind in CLASSES:
+            for number in range(8):
+                pixels = np.zeros((48, 48, 3), np.uint8)
+                pixels[0, 0] = number
+                Image.fromarray(pixels).save(root / side / kind / f"{number}.png")
+
+
 def others(root: Path) -> None:
     write_textures(root, train=3, test=2)
     for side in ("train", "test"):
@@ -141,8 +169,8 @@ def others(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "message"),
-    [(nothing, "Expected"), (black, "all black"), (others, "Expected the run's classes")],
-    ids=["empty", "black", "of other classes"],
+    [(nothing, "Expected"), (black, "all black"), (dark, "tells apart"), (others, "Expected the run's classes")],
+    ids=["empty", "black", "dark", "of other classes"],
 )
 def test_a_calibration_folder_that_is_no_use_is_one_line(
     make: Callable[[Path], None], message: str, trained_run: Path, tmp_path: Path, edgekit: Edgekit
@@ -162,6 +190,9 @@ def test_a_calibration_folder_that_is_no_use_is_one_line(
         (("--observer", "magic"), "Unknown observer 'magic'"),
         (("--gate", "0"), "Expected a gate above 0"),
         (("--ranges", "absent.json"), "Expected a ranges file at absent.json"),
+        (("--gate", "1", "--precision", "fp32"), "since --gate concern int8 alone, got fp32"),
+        (("--qat", "1", "--precision", "fp32"), "since --qat concern int8 alone, got fp32"),
+        (("--fuse-frontend", "--target", "pi5", "--precision", "int8"), "asks for model.int8.tflite: ONNX in every precision"),
     ],
 )
 def test_a_wrong_option_is_one_line(
@@ -171,3 +202,12 @@ def test_a_wrong_option_is_one_line(
     assert ended.code == 2
     assert message in ended.error
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_front_end_inside_leaves_int8_tflite_out_and_says_so(trained_run: Path, tmp_path: Path, edgekit: Edgekit) -> None:
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--fuse-frontend", "--target", "pi5")
+    assert ended.code == 0, ended.error
+    assert "model.int8.tflite was left out: with the front end inside, TFLite is made in fp32 alone" in ended.error
+    manifest = Bundle.open(tmp_path / "x.bundle").manifest
+    assert [artifact.file for artifact in manifest.artifacts] == ["model.fp32.tflite"]
+    assert manifest.default is None
