@@ -186,7 +186,7 @@ class Service:
             worker, slot.worker, slot.reason = slot.worker, None, "unloaded"
             if worker is not None:
                 self.metrics.unloaded(name)
-                await worker.stop()
+                await self._stop(name, worker)
                 _log.info("unloaded", extra={"model": name})
 
     async def watch(self) -> None:
@@ -201,9 +201,12 @@ class Service:
     async def drain(self) -> None:
         """End every worker after its queue."""
         self.draining = True
-        workers = [slot.worker for slot in self.slots if slot.worker is not None]
-        await asyncio.gather(*(worker.stop() for worker in workers))
+        await asyncio.gather(*(self._stop(slot.name, slot.worker) for slot in self.slots if slot.worker is not None))
         self._thread.shutdown()
+
+    async def _stop(self, name: str, worker: Worker) -> None:
+        if not await worker.stop(self.settings.drain_s):
+            _log.error("the engine hangs and is left behind", extra={"model": name})
 
     async def _look(self) -> None:
         """Take in what has appeared; where the store cannot be read, what is known goes on."""

@@ -103,10 +103,15 @@ class Worker:
         old, self.model = self.model, model
         self._queue.put(old)
 
-    async def stop(self) -> None:
-        """Do the work that is queued, close the model, end the thread."""
+    async def stop(self, timeout_s: float) -> bool:
+        """Do the work that is queued, close the model, end the thread.
+
+        Returns:
+            False where the engine hangs: after `timeout_s` the thread is left behind, and ends with the process at the latest.
+        """
         self._queue.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        await self._loop.run_in_executor(None, self._thread.join, timeout_s)
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         while (item := self._queue.get()) is not None:

@@ -29,7 +29,7 @@ def test_results_come_back_in_order_with_their_times():
     async def main():
         worker = Worker(Model(), 8, "m")
         outcomes = await asyncio.gather(*(worker.run(lambda model, n=n: (n, model.name), 5) for n in range(5)))
-        await worker.stop()
+        assert await worker.stop(10)
         return outcomes
 
     outcomes = asyncio.run(main())
@@ -43,7 +43,7 @@ def test_an_error_of_the_work_reaches_the_one_who_asked_and_nobody_else():
         bad, good = await asyncio.gather(
             worker.run(lambda model: 1 / 0, 5), worker.run(lambda model: "fine", 5), return_exceptions=True
         )
-        await worker.stop()
+        assert await worker.stop(10)
         return bad, good
 
     bad, good = asyncio.run(main())
@@ -64,7 +64,7 @@ def test_one_more_than_the_queue_holds_is_refused_at_once():
         let_go.set()
         await asyncio.gather(*tasks)
         assert worker.waiting == 0
-        await worker.stop()
+        assert await worker.stop(10)
 
     asyncio.run(main())
 
@@ -79,7 +79,7 @@ def test_expired_work_is_told_at_once_and_never_begun():
             await worker.run(lambda model: begun.append(1), 0.05)
         let_go.set()
         await first
-        await worker.stop()
+        assert await worker.stop(10)
         return begun
 
     assert asyncio.run(main()) == []
@@ -96,7 +96,7 @@ def test_a_swap_drops_nothing_and_closes_the_old_model_after_its_last_work():
         worker.replace(new)
         let_go.set()
         results = (await begun).value, (await waiting).value
-        await worker.stop()
+        assert await worker.stop(10)
         return results, old.closed.is_set(), new.closed.is_set()
 
     ((_, name, closed_meanwhile), after), old_closed, new_closed = asyncio.run(main())
@@ -111,7 +111,23 @@ def test_stopping_does_the_work_that_is_queued_first():
         worker = Worker(model, 8, "m")
         tasks = [asyncio.ensure_future(worker.run(lambda model: time.sleep(0.01) or model.closed.is_set(), 10)) for _ in range(4)]
         await asyncio.sleep(0)
-        await worker.stop()
+        assert await worker.stop(10)
         return [(await task).value for task in tasks], model.closed.is_set()
 
     assert asyncio.run(main()) == ([False] * 4, True)
+
+
+def test_an_engine_that_hangs_does_not_hold_up_the_end():
+    let_go = threading.Event()
+
+    async def main():
+        worker = Worker(Model(), 8, "m")
+        hung = asyncio.ensure_future(worker.run(lambda model: let_go.wait(20), 30))
+        while worker.busy_since is None:
+            await asyncio.sleep(0.005)
+        assert not await worker.stop(0.1)
+        let_go.set()
+        assert await hung
+        assert await worker.stop(10)
+
+    asyncio.run(main())
