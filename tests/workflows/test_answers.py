@@ -36,7 +36,8 @@ def with_validation(run: Path, out: Path, confidence: list[float], right: list[b
     return out
 
 
-CHOSEN = [0.99, 0.95, 0.9, 0.8, 0.7, 0.6], [True, True, True, True, False, True]
+#: About as sure as the textures' network is of their test side, so that some of it is answered and some is not.
+CHOSEN = [0.7, 0.6, 0.5, 0.45, 0.42, 0.38], [True, True, True, True, False, True]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def exported(tmp_path_factory, trained_run) -> Path:
     arguments = ("export", "run", "--out", "x.bundle", "--precision", "int8", "--answer-precision", "0.9", "--samples", "32")
     result = edgekit(*arguments, cwd=folder)
     assert result.returncode == 0, result.stderr
-    assert "answers from 0.8000 on: 66.7 % of 6 validation examples, 100.00 % of these right" in result.stderr
+    assert "answers from 0.4500 on: 66.7 % of 6 validation examples, 100.00 % of these right" in result.stderr
     return folder / "x.bundle"
 
 
@@ -61,7 +62,7 @@ def test_the_run_keeps_what_its_validation_split_said(trained_run, textures):
 
 def test_manifest_and_files_carry_the_threshold(exported):
     manifest = Bundle.open(exported).manifest
-    assert manifest.output.answer_from == pytest.approx(0.8, abs=1e-5)
+    assert manifest.output.answer_from == pytest.approx(0.45, abs=1e-5)
     with package.open(exported / "model.int8.tflite") as pipeline:
         assert pipeline.card.output == manifest.output
 
@@ -102,6 +103,7 @@ def test_evaluate_tells_coverage_and_precision_and_leaves_accuracy_to_all(export
         pictures = sorted((textures / "test").rglob("*.png"))
         found = [(pipeline.predict(picture).label, picture.parent.name) for picture in pictures]
     given = [(label, truth) for label, truth in found if label != "unknown"]
+    assert 0 < len(given) < len(found)
     assert row["answers"]["coverage"] == pytest.approx(len(given) / len(found))
     assert row["answers"]["precision"] == pytest.approx(np.mean([label == truth for label, truth in given]))
     assert np.sum(row["confusion"]) == len(found)
