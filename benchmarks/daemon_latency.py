@@ -5,8 +5,8 @@
 The daemon is pinned to core 0, the client to core 1. Requests leave on a fixed plan at even distances, over whichever of 16
 connections is free, and a request's latency counts from when it was planned: a late answer is not excused by the request after it
 leaving late, too. The rate is found by trial: the daemon's processor time, as the kernel accounts it, is the load. From each
-percentile the median of `Runtime.run`, in this process on the same input, is taken. The percentiles are those of each round, their
-median over the rounds, and the worst round in brackets.
+percentile the median of `Runtime.run`, in this process on the same input, is taken. The percentiles are those of each round,
+their median over the rounds, and the worst round in brackets.
 """
 
 from __future__ import annotations
