@@ -20,9 +20,7 @@ _FILES = ("model.int8.onnx", "model.int8.tflite")
 def main() -> None:
     """A row a network, as the tests train and export it."""
     torch.set_num_threads(1)
-    print(
-        "| network | parameters | accuracy | fp32 dB | int8 ONNX: bytes, dB, agreement, accuracy | int8 TFLite | in float |"
-    )
+    print("| network | parameters | accuracy | fp32 dB | int8 ONNX: bytes, dB, agreement, accuracy | int8 TFLite | in float |")
     print("|---|---|---|---|---|---|---|")
     for name in sys.argv[1:] or ARCHITECTURES:
         make, shape = ARCHITECTURES[name]
