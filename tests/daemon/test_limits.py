@@ -190,17 +190,20 @@ def test_bodies_that_do_not_come_to_their_end_share_one_account_of_memory(golden
         clients = [stack.enter_context(connect(served)) for _ in range(20)]
         for client in clients:
             client.sendall(b"POST /v2/models/textures/infer HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n")
-        for client in clients:
-            client.sendall(b"x" * 100_000)
-        # 2 MB are there, each less than a connection alone might hold: those above 1 MB are told so at once.
+        # Of each at most 50 kB (the limit over 20 connections) wait uncounted; so 1 MB has room for six that are read to here.
         refused = 0
+        for client in clients:
+            with suppress(ConnectionError):
+                client.sendall(b"x" * 200_000)
         for client in clients:
             client.settimeout(0.5)
             try:
                 refused += client.recv(100).startswith(b"HTTP/1.1 503")
             except TimeoutError:
                 continue
-        assert refused >= 9
+            except ConnectionError:  # the answer was lost to the reset that follows it
+                refused += 1
+        assert refused >= 13
 
 
 def test_a_model_that_is_not_loaded_says_when_to_come_again(golden_bundle, tmp_path, body):
