@@ -19,6 +19,7 @@ from time import thread_time_ns
 
 import numpy as np
 import torch
+from torch import nn
 
 REPO = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(REPO / "tools/arm"), str(REPO)]
@@ -27,6 +28,7 @@ from root import ensure_root  # noqa: E402
 from suite import install  # noqa: E402
 
 from benchmarks.arm_cost import build_plugin, count_inside  # noqa: E402
+from benchmarks.trial_blocks import BLOCKS  # noqa: E402
 from edgekit.exporters.build import export  # noqa: E402
 from edgekit.exporters.targets import Target  # noqa: E402
 from edgekit.models.registry import MODELS, create_model  # noqa: E402
@@ -34,7 +36,7 @@ from edgekit.runtimes.open import open_runtime  # noqa: E402
 from edgekit.runtimes.quantised import EngineRuntime  # noqa: E402
 from tests.exporters.networks import warmed  # noqa: E402
 
-#: Name -> input shape; None: its paper's.
+#: Registered name -> input shape; None: its paper's.
 NETWORKS: dict[str, tuple[int, ...] | None] = {
     "imagesig-fc": None,
     "imagesig-cnn1d": None,
@@ -47,9 +49,19 @@ NETWORKS: dict[str, tuple[int, ...] | None] = {
     "shnet-23-1": (3, 32, 32),
     "medianet-base-69": (3, 64, 64),
 }
+#: Name -> a network that is not registered, of 3 x 32 x 32.
+TRIALS = {f"trial: {name}": make for name, make in BLOCKS.items()}
 ARTIFACTS = (("onnx", "fp32"), ("onnx", "int8"), ("tflite", "fp32"), ("tflite", "int8-dynamic"), ("tflite", "int8"))
 CORES = ("a53", "a72", "a76")
 ROUNDS = 15
+
+
+def make_network(name: str) -> tuple[tuple[int, ...], nn.Module]:
+    """The shape of one input, and a network of random weights."""
+    if name in TRIALS:
+        return (3, 32, 32), TRIALS[name]()
+    shape = NETWORKS[name] or MODELS[name].input_shape
+    return shape, create_model(name, classes=4, input_shape=shape)
 
 
 def make_files(name: str, folder: Path) -> list[Path]:
@@ -57,8 +69,8 @@ def make_files(name: str, folder: Path) -> list[Path]:
     files = [folder / name / f"model.{precision}.{format_}" for format_, precision in ARTIFACTS]
     if not all(file.is_file() for file in files):
         torch.manual_seed(0)
-        shape = NETWORKS[name] or MODELS[name].input_shape
-        module = warmed(create_model(name, classes=4, input_shape=shape), *shape)
+        shape, module = make_network(name)
+        module = warmed(module, *shape)
         features = np.random.default_rng(0).normal(size=(8, *shape)).astype(np.float32).clip(-4, 4)
         made = export(module, calibration=features, parity_features=features, target=Target("all", "all", ARTIFACTS), gate=False)
         files[0].parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +113,9 @@ def instructions(files: list[Path], wheel: Path) -> dict[str, dict[str, int]]:
 
 def rows(folder: Path) -> Iterator[str]:
     """A table of times and one of instructions: float32, in LiteRT int8-dynamic, int8; ratios are int8 over float32."""
-    known = [(name, json.loads((folder / name / "worth.json").read_text())) for name in NETWORKS if _has(folder, name)]
+    known = [
+        (name, json.loads((folder / name / "worth.json").read_text())) for name in (*NETWORKS, *TRIALS) if _has(folder, name)
+    ]
     yield "| network | onnxruntime us: float32, int8 | ratio | LiteRT us: float32, int8-dynamic, int8 | ratio |"
     yield "|---|---|---|---|---|"
     for name, found in known:
@@ -135,10 +149,12 @@ def main() -> None:
     parser.add_argument("--arm", type=Path, metavar="WHEEL")
     parser.add_argument("--show", action="store_true")
     given = parser.parse_args()
-    for name in [] if given.show else given.networks or NETWORKS:
+    for name in [] if given.show else given.networks or (*NETWORKS, *TRIALS):
         record = given.out / name / "worth.json"
         files = make_files(name, given.out)
-        found = json.loads(record.read_text()) if record.is_file() else {"us": times_us(files)}
+        found = json.loads(record.read_text()) if record.is_file() else {}
+        if "us" not in found:
+            found["us"] = times_us(files)
         if given.arm is not None and "instructions" not in found:
             found["instructions"] = instructions(files, given.arm)
         record.write_text(json.dumps(found, indent=1) + "\n")

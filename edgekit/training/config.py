@@ -54,6 +54,7 @@ class TrainConfig:
         label_smoothing: 0 to below 1; cross-entropy only.
         mixup: a of the Beta(a, a) by which pairs of examples are mixed (Zhang et al. 2018, arXiv:1710.09412); 0 for none.
         average: decay of the exponential moving average of the weights that is evaluated and kept; 0 for none.
+        batch_norms: while training, one after each convolution; see `edgekit.training.batch_norms`.
         clip: bound of the standardised features, in winsorised standard deviations.
         augment: a name of `edgekit.training.augment.POLICIES`, for pixels of `edgekit.training.augment_pixels.PIXEL_POLICIES`.
         copies: augmented copies of each image, computed beforehand; None for as many as is sensible for the number of images, at
@@ -92,6 +93,7 @@ class TrainConfig:
     label_smoothing: float = 0.1
     mixup: float = 0.4
     average: float = 0.99
+    batch_norms: bool = False
     clip: float = 4.0
     augment: str = "photo"
     copies: int | None = None
