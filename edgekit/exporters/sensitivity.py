@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -95,21 +95,33 @@ class Trial:
 def sensitivity(trial: Trial, tell: Callable[[str], None]) -> tuple[Effect, ...]:
     """The plain int8 file, then each layer that int8 concerns alone in float, the one that gains most first.
 
-    A layer whose file is the plain one's, byte for byte, was float already and is left out.
-
     Args:
         trial: of one graph.
         tell: called with a short line before each layer.
     """
-    plain = trial.make().model
-    effects = []
+    made = trial.make().model
+    plain = _effect(trial, None, made)
+    effects, unchanged = [], []
     for layer in layers_of(trial.format, trial.model):
         tell(f"{layer} in float")
-        made = trial.make([layer]).model
-        if made != plain:
-            effects.append(_effect(trial, layer, made))
+        alone = trial.make([layer]).model
+        if alone == made:
+            unchanged.append(layer)
+        else:
+            effects.append(_effect(trial, layer, alone))
+    effects += [replace(plain, layer=layer) for layer in _int8_beside_float(trial, unchanged)]
     effects.sort(key=lambda effect: -effect.sqnr_db)
-    return (_effect(trial, None, plain), *effects)
+    return (plain, *effects)
+
+
+def _int8_beside_float(trial: Trial, unchanged: Sequence[str]) -> list[str]:
+    """Those that make a difference where all others are in float: a sum between two int8 layers makes none alone.
+
+    The rest was float already.
+    """
+    layers = list(layers_of(trial.format, trial.model))
+    everything = trial.make(layers).model if unchanged else b""
+    return [layer for layer in unchanged if trial.make([other for other in layers if other != layer]).model != everything]
 
 
 def _effect(trial: Trial, layer: str | None, model: bytes) -> Effect:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import nn
@@ -15,8 +16,9 @@ from edgekit.errors import GateError, InputError, UnknownNameError
 from edgekit.exporters import parity as gates
 from edgekit.exporters.build import Export, export, reference_logits
 from edgekit.exporters.graphs import calibrate, float_graphs, quantizable
+from edgekit.exporters.layers import layers_of
 from edgekit.exporters.mixed import mend, minimal_set
-from edgekit.exporters.sensitivity import Trial
+from edgekit.exporters.sensitivity import Trial, sensitivity
 from edgekit.exporters.targets import Target
 from edgekit.runtimes.open import open_runtime
 from tests.exporters.networks import train
@@ -161,20 +163,25 @@ def test_no_member_can_be_taken_out(mended: Export, network: nn.Module) -> None:
         assert not passes(tuple(layer for layer in done.layers if layer != left_out), share)
 
 
-def test_what_passes_on_its_own_half_alone_is_not_written(network: nn.Module) -> None:
-    x, _ = images(150, 2)
-    target = Target("test", "for a test", (("onnx", "int8"),))
+def make_trial(network: nn.Module, format_: Format, x: np.ndarray) -> Trial:
+    target = Target("test", "for a test", ((format_, "int8"),))
     graphs = float_graphs(network, ArraySamples(x), target)
     ranges = calibrate(graphs, ArraySamples(images(64, 3)[0]), Recipe("int8"), target)
     assert ranges is not None
-    reference = reference_logits(network, x)
+    checked = gates.Checked(x, None, reference_logits(network, x))
+    return Trial(format_, quantizable(format_, graphs[format_]), Recipe("int8"), ranges, target, checked)
+
+
+def test_what_passes_on_its_own_half_alone_is_not_written(network: nn.Module) -> None:
+    x, _ = images(150, 2)
+    trial = make_trial(network, "onnx", x)
+    reference = trial.checked.reference.copy()
     _, unseen = gates.Checked(np.arange(150, dtype=np.float32)[:, None], None, reference).halves(0)
     rows = unseen.features.ravel().astype(int)
     reference[rows] = np.roll(reference[rows], 1, axis=1)
-    checked = gates.Checked(x, None, reference)
-    trial = Trial("onnx", quantizable("onnx", graphs["onnx"]), Recipe("int8"), ranges, target, checked)
+    trial = replace(trial, checked=gates.Checked(x, None, reference))
     with pytest.raises(GateError, match="on images that the search has not seen"):
-        mend(trial, gates.int8_gate(5.0, False), "model.int8.onnx", graphs["onnx"], lambda _text: None)
+        mend(trial, gates.int8_gate(5.0, False), "model.int8.onnx", trial.model, lambda _text: None)
 
 
 def test_the_recipe_of_the_manifest_makes_the_file_again(mended: Export, network: nn.Module) -> None:
@@ -196,6 +203,29 @@ def test_the_analysis_ranks_layers_by_what_they_gain(mended: Export) -> None:
     assert plain.layer is None
     assert [effect.sqnr_db for effect in alone] == sorted((effect.sqnr_db for effect in alone), reverse=True)
     assert set(mended.mixed[0].layers) <= {effect.layer for effect in alone}
+
+
+class Sums(nn.Module):
+    """The inner sum stands between two int8 layers: alone in float it changes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Conv2d(3, 4, 3, padding=d, dilation=d) for d in (1, 2, 3))
+        self.head = nn.Linear(576, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.branches[0](x) + self.branches[1](x) + self.branches[2](x)
+        return self.head(torch.exp(y).flatten(1))
+
+
+def test_with_every_ranked_layer_in_float_only_input_and_output_are_int8() -> None:
+    torch.manual_seed(0)
+    trial = make_trial(Sums().eval(), "onnx", images(40, 2)[0])
+    ranked = [effect.layer for effect in sensitivity(trial, lambda _text: None) if effect.layer is not None]
+    graph = onnx.load_from_string(trial.make(ranked).model).graph
+    quantize = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    assert [node.output[0] for node in quantize] == [graph.output[0].name]
+    assert set(layers_of("onnx", trial.model)) - set(ranked) == {"Exp"}  # float in every int8 file
 
 
 def test_a_gate_that_int8_passes_changes_nothing() -> None:
