@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,8 +23,10 @@ def export(
     run: Annotated[Path | None, typer.Argument(help="A run folder that `edgekit train` wrote; none with --module.")] = None,
     module: Annotated[str | None, typer.Option(help="Any trained nn.Module in place of a run: package.module:factory.")] = None,
     data: Annotated[Path | None, typer.Option(help="With --module: labelled images; their classes are its labels.")] = None,
-    frontend: Annotated[str, typer.Option(help="With --module: its front end by name; see: edgekit frontends")] = "pixels",
-    frontend_config: Annotated[str, typer.Option(help="With --module: the front end's config as JSON.")] = "{}",
+    frontend: Annotated[
+        str | None, typer.Option(help="With --module: its front end by name, pixels by default; see: edgekit frontends")
+    ] = None,
+    frontend_config: Annotated[str | None, typer.Option(help="With --module: the front end's config as JSON.")] = None,
     target: Annotated[str, typer.Option(help="Board to export for; see: edgekit targets")] = "generic",
     calibration: Annotated[
         Path | None, typer.Option(help="Labelled images to calibrate and compare on. Default: the run's own training images.")
@@ -75,9 +79,10 @@ def export(
     from edgekit.workflows.export import export_run
 
     notes: list[str] = []
-    config = json_config("--frontend-config", frontend_config)
-    subject = _subject(run, module, data, frontend, config, out)
-    with progress_bar() as progress:
+    config = None if frontend_config is None else json_config("--frontend-config", frontend_config)
+    # What a user's own module prints is no part of the document on stdout.
+    with redirect_stdout(sys.stderr), progress_bar() as progress:
+        subject = _subject(run, module, data, frontend, config, out)
         recipe = Recipe("int8", observer=observer, weights_observer=weights_observer, samples=samples, seed=seed)
         known = None if ranges is None else Ranges.load(ranges)
         if known is not None and observer not in ("min-max", known.observer):
@@ -101,13 +106,19 @@ def export(
         typer.echo(f"then, on the board: {line}")
 
 
-def _subject(run: Path | None, module: str | None, data: Path | None, frontend: str, config: dict[str, Any], out: Path) -> Any:
+def _subject(
+    run: Path | None, module: str | None, data: Path | None, frontend: str | None, config: dict[str, Any] | None, out: Path
+) -> Any:
     """What is exported: a run folder, or an opened run around somebody's module."""
     if (run is None) == (module is None):
         raise UserError("Expected a run folder, or --module package.module:factory; one of them.")
     if module is None:
-        if data is not None:
-            raise UserError("Expected --data with --module alone: a run knows its data. Use --calibration for other images.")
+        options = (("--data", data), ("--frontend", frontend), ("--frontend-config", config))
+        if given := [option for option, value in options if value is not None]:
+            raise UserError(
+                f"Expected {' and '.join(given)} with --module alone: a run knows its data and its front end. "
+                "Use --calibration for other images."
+            )
         return run
     if data is None:
         raise UserError("Expected --data DATA with --module: labelled images, to calibrate and compare on.")
@@ -115,7 +126,7 @@ def _subject(run: Path | None, module: str | None, data: Path | None, frontend: 
     from edgekit.workflows.module import module_run
 
     name = out.name.removesuffix(".zip").removesuffix(".bundle")
-    return module_run(module, data, create_frontend(frontend, config), name, log)
+    return module_run(module, data, create_frontend(frontend or "pixels", config or {}), name, log)
 
 
 def show_artifacts(out: Path, manifest: Manifest) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.parameter import is_lazy
 
 from edgekit.errors import InputError, ModelError
 from edgekit.exporters.data_flow import data_reads, user_line
@@ -32,12 +33,14 @@ def check_module(module: nn.Module, features: np.ndarray) -> nn.Module:
         features: (n, ...) float32 inputs, n at least 1, of which two are run.
 
     Raises:
-        ModelError: naming what keeps it from becoming a file: parameters that are not float32, several inputs, an output that is
-            no (n, classes) tensor, control flow or shapes that depend on the data.
+        ModelError: naming what keeps it from becoming a file: modules compiled already, parameters that are not dense float32,
+            several inputs, an output that is no (n, classes) tensor, control flow or shapes that depend on the data.
         InputError: when the output is a tensor of another shape.
     """
     if not isinstance(module, nn.Module):
         raise ModelError(f"Expected a torch.nn.Module, got {type(module).__name__}. Pass the network itself.")
+    _check_written_in_python(module)
+    _check_dense(module)
     _check_dtypes(module)
     _check_inputs(module)
     clone = _copy(module)
@@ -51,6 +54,37 @@ def in_training_mode(module: nn.Module) -> tuple[str, ...]:
     """Every layer that is in training mode and computes something else there, as "stem.1 (BatchNorm2d)"."""
     kinds = (_BatchNorm, _DropoutNd)
     return tuple(_named(name, child) for name, child in module.named_modules() if child.training and isinstance(child, kinds))
+
+
+def _check_written_in_python(module: nn.Module) -> None:
+    """Neither a copy nor a graph can be made of what torch has compiled."""
+    found = [
+        _named(name, child)
+        for name, child in module.named_modules(remove_duplicate=False)
+        if isinstance(child, torch.jit.ScriptModule) or "_orig_mod" in child._modules
+    ]
+    if found:
+        raise ModelError(
+            f"Expected modules written in Python, got compiled ones: {_listed(found)}. Pass the network as it was before "
+            "torch.jit.script, torch.jit.trace or torch.compile (which keeps it as _orig_mod); of a TorchScript file build it "
+            "from its class and load the weights."
+        )
+
+
+def _check_dense(module: nn.Module) -> None:
+    """Every weight is a plain array of numbers that are there."""
+    tensors = list(_tensors(module))
+    empty = [f"{name} ({kind})" for name, tensor, kind in tensors if is_lazy(tensor) or tensor.is_meta]
+    if empty:
+        raise ModelError(
+            f"Expected parameters and buffers with values, got none yet in {_listed(empty)}. Run a lazy module once on an input, "
+            "load the weights of one on the meta device, and train."
+        )
+    sparse = [f"{name} ({kind})" for name, tensor, kind in tensors if tensor.layout != torch.strided]
+    if sparse:
+        raise ModelError(
+            f"Expected dense parameters and buffers, got sparse ones: {_listed(sparse)}. Files hold no others: call .to_dense()."
+        )
 
 
 def _check_dtypes(module: nn.Module) -> None:
@@ -88,10 +122,11 @@ def _check_inputs(module: nn.Module) -> None:
 def _copy(module: nn.Module) -> nn.Module:
     try:
         return prepare(module)
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, NotImplementedError) as error:
         raise ModelError(
-            f"Expected a module that can be copied: {_first_line(error)}. Run it once under torch.no_grad() (weight norm keeps "
-            "its last result), or load its state_dict into a new one."
+            f"Expected a module that can be copied and put into eval mode: {_first_line(error)}. Run it once under "
+            "torch.no_grad() (weight norm keeps its last result), or load its state_dict into a new one; pass none that "
+            "torch.export made."
         ) from error
 
 
@@ -144,7 +179,13 @@ def _described(output: object) -> str:
 
 
 def _check_data_flow(module: nn.Module, sample: torch.Tensor) -> None:
-    reads = data_reads(module, sample)
+    try:
+        reads = data_reads(module, sample)
+    except NotImplementedError as error:
+        raise ModelError(
+            f"Expected a network that computes with plain tensors: {_first_line(error)}. Write it without sparse ones and "
+            "without operators that take functions."
+        ) from error
     if not reads:
         return
     values = _listed([read.line for read in reads if not read.shape])

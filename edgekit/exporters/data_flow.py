@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._ops import HigherOrderOperator
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -83,6 +84,9 @@ def user_line(frames: Iterator[tuple[str, int]]) -> str | None:
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Marks what is computed from the input, and notes what reads it."""
 
+    #: torch.cond, while_loop and the like take functions: their branches are control flow, whatever torch makes of them.
+    supports_higher_order_operators = True
+
     def __init__(self, sample: torch.Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.reads: list[Read] = []
@@ -101,11 +105,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        name = func.overloadpacket.__name__
+        branches = isinstance(func, HigherOrderOperator)
+        name = func.name() if branches else func.overloadpacket.__name__
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         if not any(self.knows(tensor) for tensor in given) or name.endswith("_like") or name.startswith("new_"):
             return result
-        if name in _VALUES:
+        if name in _VALUES or branches:
             self.note(shape=False)
         elif name in _SHAPES or (name == "index" and any(t.dtype == torch.bool and self.knows(t) for t in given[1:])):
             self.note(shape=True)

@@ -84,14 +84,14 @@ def export_run(
         GateError: when an artifact misses its gate; nothing is written.
         DataError: when the images are gone or of other classes.
         ModelError: when `subject` is no finished run.
-        UserError: when `out` exists, the target gets no such precision or format, the ranges are of another network, or a limit
-            or fine-tuning is asked for without int8.
+        UserError: when `out` exists, the target gets no such precision or format, the ranges are of another network or of
+            weights to be fine-tuned, or a limit, fine-tuning or ranges are given without int8.
     """
     check_new(out)
     if MIXED in precisions:
         precisions, limit = [*(p for p in precisions if p != MIXED), "int8"], 1.0 if limit is None else limit
     profile = get_target(target).only(precisions, formats)
-    _check_int8_made(profile, limit, tuning_epochs)
+    _check_int8_made(profile, limit, tuning_epochs, ranges)
     run = subject if isinstance(subject, Run) else load_run(subject)
     plan = recipe or Recipe("int8")
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
@@ -134,9 +134,12 @@ def export_run(
     return manifest
 
 
-def _check_int8_made(profile: Target, limit: float | None, tuning_epochs: int) -> None:
-    """What concerns int8 alone is not asked for in vain."""
-    wanted = [option for option, given in (("--gate", limit is not None), ("--qat", tuning_epochs > 0)) if given]
+def _check_int8_made(profile: Target, limit: float | None, tuning_epochs: int, ranges: Ranges | None) -> None:
+    """What concerns int8 alone is not asked for in vain, nor ranges of weights that are about to change."""
+    options = (("--gate", limit is not None), ("--qat", tuning_epochs > 0), ("--ranges", ranges is not None))
+    wanted = [option for option, given in options if given]
+    if tuning_epochs and ranges is not None:
+        raise UserError("Expected --qat or --ranges: fine-tuned weights have other ranges. Leave one out.")
     if wanted and not any(precision == "int8" for _, precision in profile.artifacts):
         raise UserError(
             f"Expected int8 among the precisions, since {' and '.join(wanted)} concern int8 alone, got "

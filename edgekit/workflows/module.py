@@ -83,18 +83,27 @@ def import_module(spec: str) -> nn.Module:
     from torch import nn
 
     with _from_here():
+        # Whatever the user's own code raises: it is told in one line, its traceback is theirs to look for.
         try:
             factory: Any = getattr(importlib.import_module(place), attribute)
         except (ImportError, AttributeError) as error:
             raise UserError(f"Expected {attribute} in the Python module {place}: {error}. Is it on the path?") from error
+        except (Exception, SystemExit) as error:
+            raise UserError(
+                f"Expected a Python module {place} that can be imported, it failed: {_told(error)}. What only a script does "
+                'belongs under: if __name__ == "__main__"'
+            ) from error
         try:
             module = factory()
-        # Whatever the user's own code raises: it is told in one line, its traceback is theirs to look for.
-        except Exception as error:
-            raise UserError(f"Expected {spec} to return a module, it failed: {type(error).__name__}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise UserError(f"Expected {spec} to return a module, it failed: {_told(error)}") from error
     if not isinstance(module, nn.Module):
         raise ModelError(f"Expected {spec} to return a torch.nn.Module, got {type(module).__name__}.")
     return module
+
+
+def _told(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 @contextmanager

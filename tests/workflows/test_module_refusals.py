@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,10 @@ class Bright(nn.Module):
     def forward(self, x):
         return x - x[x > 0].mean()
 
+class Choosing(nn.Module):
+    def forward(self, x):
+        return torch.cond(x.mean() > 0.1, lambda x: x * 2, lambda x: x + 0, (x,))
+
 class Exotic(nn.Module):
     def forward(self, x):
         return torch.erfinv(0.5 * torch.tanh(torch.fft.rfft2(x).abs()))
@@ -58,6 +63,11 @@ class Loud(nn.Module):
     def forward(self, x):
         return x * 1e6
 
+class Talking(nn.Module):
+    def forward(self, x):
+        print("got", len(x))
+        return x
+
 class Wide(nn.Module):
     def __init__(self):
         super().__init__()
@@ -69,11 +79,15 @@ class Wide(nn.Module):
 
 def branching(): return classifier(Sharpen())
 def selecting(): return classifier(Bright())
+def choosing(): return classifier(Choosing())
 def exotic(): return classifier(Exotic())
 def two(): return Two()
 def dictionary(): return Dictionary()
 def double(): return classifier(Scaled(torch.float64))
 def complex_(): return classifier(Scaled(torch.complex64))
+def talking():
+    print("loading weights")
+    return classifier(Talking())
 def loud(): return classifier(Loud())
 def wide(): return Wide()
 def plain(): return classifier()
@@ -92,9 +106,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 REFUSED = {
     "a branch on the data": ("branching", ["control flow", "nets.py:12 (if x.mean() > 0.1:)", "torch.where"]),
     "a shape made of the data": ("selecting", ["shapes are made of values in nets.py:18"]),
+    "a branch that torch knows of": ("choosing", ["control flow", "nets.py:22 (return torch.cond(", "torch.where"]),
     "operators that formats lack": (
         "exotic",
-        ["fft_rfft2 in 0, nets.py:22", "not in ONNX opset 17", "erfinv in 0", "or TFLite", "compute the spectrum before"],
+        ["fft_rfft2 in 0, nets.py:26", "not in ONNX opset 17", "erfinv in 0", "or TFLite", "compute the spectrum before"],
     ),
     "several inputs": ("two", ["one input, got forward(image, mask)"]),
     "a dictionary": ("dictionary", ["one tensor, got a dict of logits, maps"]),
@@ -172,6 +187,14 @@ def test_a_module_in_training_mode_is_exported_in_eval_mode_and_said_so(here: Pa
     assert ended.code == 0, ended.error
     assert "nets:training gives a module in training mode (1 (BatchNorm2d)); exported as it is in eval mode." in ended.error
     assert min(p.sqnr_db or 200 for a in Bundle.open(here / "x.bundle").manifest.artifacts for p in a.parity) > 100
+
+
+def test_what_the_module_prints_is_no_part_of_the_document(here: Path, textures: Path, edgekit: Edgekit) -> None:  # noqa: F811
+    ended = edgekit(*module("talking", textures, "--format", "onnx", "--precision", "fp32"), "--json")
+    assert ended.code == 0, ended.error
+    assert json.loads(ended.out)["bundle"] == "x.bundle"
+    assert "loading weights" in ended.error
+    assert "got 1" in ended.error
 
 
 def test_one_format_alone_can_be_asked_for(here: Path, textures: Path, edgekit: Edgekit) -> None:  # noqa: F811

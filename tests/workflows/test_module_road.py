@@ -39,7 +39,16 @@ def broken():
 
 def nothing():
     return 7
+
+def leaving():
+    raise SystemExit("no accelerator")
 """
+#: What stops Python from importing a module, beside its not being there.
+BROKEN = {
+    "unfinished": "def make(:",
+    "loading": 'open("absent.pt")',
+    "script": "raise SystemExit(3)",
+}
 CONFIG = '{"size": [32, 32], "layout": "CHW"}'
 
 
@@ -47,6 +56,8 @@ CONFIG = '{"size": [32, 32], "layout": "CHW"}'
 def here(tmp_path) -> Path:
     (tmp_path / "mine.py").write_text(NETWORK.replace("CLASSES", "3"))
     (tmp_path / "four.py").write_text(NETWORK.replace("CLASSES", "4"))
+    for name, text in BROKEN.items():
+        (tmp_path / f"{name}.py").write_text(text)
     return tmp_path
 
 
@@ -72,6 +83,13 @@ WRONG = {
     "no such module": (["--module", "absent:make", "--data", "DATA"], ["Expected make in the Python module absent"]),
     "no such factory": (["--module", "mine:create", "--data", "DATA"], ["Expected create in the Python module mine"]),
     "a failing factory": (["--module", "mine:broken", "--data", "DATA"], ["it failed: ValueError: no weights here"]),
+    "a factory that leaves": (["--module", "mine:leaving", "--data", "DATA"], ["it failed: SystemExit: no accelerator"]),
+    "a syntax error": (
+        ["--module", "unfinished:make", "--data", "DATA"],
+        ["can be imported", "SyntaxError", "unfinished.py, line 1"],
+    ),
+    "a missing file": (["--module", "loading:make", "--data", "DATA"], ["can be imported", "FileNotFoundError", "absent.pt"]),
+    "a script": (["--module", "script:make", "--data", "DATA"], ["SystemExit: 3", 'if __name__ == "__main__"']),
     "no module": (["--module", "mine:nothing", "--data", "DATA"], ["torch.nn.Module, got int"]),
     "other classes": (["--module", "four:make", "--data", "DATA", "--frontend-config", CONFIG], ["Expected 3 logits", "gives 4"]),
     "another layout": (["--module", "mine:make", "--data", "DATA"], ["takes (n, 96, 96, 3)", "refuses"]),
@@ -86,6 +104,8 @@ def test_wrong_modules_are_refused_in_one_line(here, textures, case):
     assert not (here / "x.bundle").exists()
 
 
-def test_data_are_the_modules_alone(here, trained_run, textures):
-    refused(edgekit("export", trained_run, "--data", textures, "--out", "x.bundle", cwd=here), "--data with --module alone")
+@pytest.mark.parametrize("option", ["--data", "--frontend", "--frontend-config"])
+def test_data_and_front_end_are_the_modules_alone(here, trained_run, option):
+    given = {"--data": ".", "--frontend": "sobel", "--frontend-config": "{}"}[option]
+    refused(edgekit("export", trained_run, option, given, "--out", "x.bundle", cwd=here), f"{option} with --module alone")
     assert np.all([path.suffix != ".bundle" for path in here.iterdir()])

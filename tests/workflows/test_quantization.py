@@ -110,6 +110,19 @@ def test_ranges_of_another_network_are_one_line(by_mse: Path, trained_run: Path,
     assert not (tmp_path / "x.bundle").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(["--qat", "1"], "--qat or --ranges"), (["--precision", "fp32"], "--ranges concern int8 alone")],
+)
+def test_ranges_that_cannot_be_used_are_refused(
+    options: list[str], words: str, by_mse: Path, trained_run: Path, tmp_path: Path, edgekit: Edgekit
+) -> None:
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--ranges", by_mse, *options)
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.error
+    assert not (tmp_path / "x.bundle").exists()
+
+
 def test_mixed_says_in_a_line_that_nothing_had_to_be_mended(trained_run: Path, tmp_path: Path, edgekit: Edgekit) -> None:
     ended = edgekit("export", trained_run, "--out", "x.bundle", "--precision", "mixed", "--gate", "3", "--json")
     assert {row["precision"] for row in json.loads(ended.out)["artifacts"]} == {"int8"}
