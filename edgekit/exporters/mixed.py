@@ -36,7 +36,7 @@ class Mixed:
 
     Attributes:
         file: name of the artifact.
-        layers: those in float; taking any one of them out misses the gate. Empty where plain int8 passes.
+        layers: those in float, see `share`. Empty where plain int8 passes.
         converted: the file.
         effects: of the sensitivity analysis; empty where none was needed.
         before: parity of plain int8 on all images, one a runtime.
@@ -45,6 +45,8 @@ class Mixed:
         bytes: of this file and of plain int8.
         times_ms: median time of this file, of plain int8 and of float32 on this machine, one thread, in turns; None without
             layers.
+        share: of what the gate lets be lost, how much the search let be lost: of several layers, taking any one of them out
+            loses more than that on the images searched on.
     """
 
     file: str
@@ -56,6 +58,7 @@ class Mixed:
     checked: gates.Checked
     bytes: tuple[int, int]
     times_ms: tuple[float, float, float] | None
+    share: float = 1.0
 
 
 def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callable[[str], None]) -> Mixed:
@@ -87,7 +90,7 @@ def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callab
         if _passes(after, gate, unseen.checked):
             times = _times_ms((made.model, plain.model, float32), trial)
             sizes = (len(made.model), len(plain.model))
-            return Mixed(file, layers, made, search.effects, before, after, unseen.checked, sizes, times)
+            return Mixed(file, layers, made, search.effects, before, after, unseen.checked, sizes, times, share)
     raise GateError(_why(file, len(search.ranked), before, tried))
 
 

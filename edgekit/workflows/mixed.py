@@ -25,11 +25,18 @@ def mixed_lines(done: Mixed) -> Iterator[str]:
         f"{done.file}: int8 throughout missed its gate ({_score(done.before)}), the file passes ({_score(done.after)}) on "
         f"{done.after[0].n} images that were not searched on."
     )
-    minimal = "without any one of them it fails on the images searched on"
-    yield f"{done.file}: in float {', '.join(done.layers)}; {minimal}. {_price(done)}"
+    yield f"{done.file}: in float {', '.join(done.layers)}; {_minimal(done)}. {_price(done)}"
     plain, *alone = done.effects
     gains = [f"{effect.layer} {effect.sqnr_db:.1f} dB" for effect in alone[:_SHOWN]]
     yield f"{done.file}: SQNR {plain.sqnr_db:.1f} dB with no layer in float; with one alone: {', '.join(gains)}."
+
+
+def _minimal(done: Mixed) -> str:
+    """What is known of fewer layers; one alone is needed because the file without it is int8 throughout."""
+    if len(done.layers) == 1:
+        return "without it the file misses its gate"
+    asked = "" if done.share == 1 else f", asked to lose at most {done.share:g} of what the gate lets be lost"
+    return f"without any one of them it fails on the images searched on{asked}"
 
 
 def _score(parities: tuple[Parity, ...]) -> str:
