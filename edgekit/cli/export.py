@@ -38,7 +38,7 @@ def export(
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="Only this of the target's formats, onnx or tflite.")
     ] = None,
-    samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample.")] = 256,
+    samples: Annotated[int, typer.Option(min=1, help="Images in the calibration sample; int8 takes at least 16.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of the calibration sample.")] = 0,
     observer: Annotated[
         str, typer.Option(help="How ranges are found: min-max, moving-average, percentile, entropy or mse.")

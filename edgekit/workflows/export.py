@@ -11,7 +11,8 @@ from edgekit.core.bundle import write_bundle
 from edgekit.core.files import check_new
 from edgekit.core.manifest import Manifest
 from edgekit.core.recipe import Recipe
-from edgekit.errors import UserError
+from edgekit.errors import DataError, UserError
+from edgekit.exporters.any_module import LEAST_SAMPLES
 from edgekit.exporters.build import export
 from edgekit.exporters.bundling import manifest_of
 from edgekit.exporters.targets import Target, get_target
@@ -82,7 +83,7 @@ def export_run(
 
     Raises:
         GateError: when an artifact misses its gate; nothing is written.
-        DataError: when the images are gone or of other classes.
+        DataError: when the images are gone, of other classes, or too few to calibrate int8 on.
         ModelError: when `subject` is no finished run.
         UserError: when `out` exists, the target gets no such precision or format, the ranges are of another network or of
             weights to be fine-tuned, or a limit, fine-tuning or ranges are given without int8.
@@ -96,6 +97,7 @@ def export_run(
     plan = recipe or Recipe("int8")
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
     source = open_source(run, calibration)
+    _check_enough(min(plan.samples, source.size), profile, ranges)
     # With a limit, layers are searched on one half and judged on the other.
     count = PARITY_IMAGES if limit is None else 2 * PARITY_IMAGES
     if tuning_epochs:
@@ -132,6 +134,15 @@ def export_run(
     manifest = replace(manifest_of(run.config.model, card, profile, exported, others), tuning=tuning)
     write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, **others})
     return manifest
+
+
+def _check_enough(samples: int, profile: Target, ranges: Ranges | None) -> None:
+    """What `edgekit.exporters.export` asks, too: ranges of a few images clip all others, and labels may not show it."""
+    if samples < LEAST_SAMPLES and ranges is None and any(precision == "int8" for _, precision in profile.artifacts):
+        raise DataError(
+            f"Expected at least {LEAST_SAMPLES} images or windows to calibrate int8 on, got {samples}: what lies outside of "
+            "their ranges is clipped. Raise --samples, pass more with --calibration DATA, or leave int8 out: --precision fp32."
+        )
 
 
 def _check_int8_made(profile: Target, limit: float | None, tuning_epochs: int, ranges: Ranges | None) -> None:

@@ -123,6 +123,15 @@ def test_ranges_that_cannot_be_used_are_refused(
     assert not (tmp_path / "x.bundle").exists()
 
 
+def test_a_few_images_are_too_few_to_calibrate_int8_on(trained_run: Path, tmp_path: Path, edgekit: Edgekit) -> None:
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--samples", "15")
+    assert (ended.code, ended.out) == (2, "")
+    assert "at least 16 images or windows to calibrate int8 on, got 15" in ended.error
+    assert not (tmp_path / "x.bundle").exists()
+    ended = edgekit("export", trained_run, "--out", "x.bundle", "--samples", "15", "--format", "onnx", "--precision", "fp32")
+    assert ended.code == 0, ended.error
+
+
 def test_mixed_says_in_a_line_that_nothing_had_to_be_mended(trained_run: Path, tmp_path: Path, edgekit: Edgekit) -> None:
     ended = edgekit("export", trained_run, "--out", "x.bundle", "--precision", "mixed", "--gate", "3", "--json")
     assert {row["precision"] for row in json.loads(ended.out)["artifacts"]} == {"int8"}
@@ -158,7 +167,7 @@ def black(root: Path) -> None:
     nothing(root)
     for side in ("train", "test"):
         for kind in CLASSES:
-            for number in range(4):
+            for number in range(6):
                 pixel = np.zeros((40 + number, 40, 3), np.uint8)
                 Image.fromarray(pixel).save(root / side / kind / f"{number}.png")
 
