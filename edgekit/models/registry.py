@@ -87,6 +87,7 @@ MODELS: Mapping[str, ModelInfo] = {
     "shnet-44-1": _shnet((12, 12, 16, 2), 1),
     "shnet-44-2": _shnet((12, 12, 16, 2), 2),
     "scatnet-edge": _scattering("ScatNetEdge", 64, 2, 10),
+    "scatnet-edge-small": _scattering("ScatNetEdge", 64, 2, 10, widths=(32, 48)),
     "scatresnet-10": _scattering("ScatResNet10", 224, 3, 1000),
     "scatresnet-50": _scattering("ScatResNet50", 224, 3, 1000),
     "wide-scatresnet-50-2": _scattering("ScatResNet50", 224, 3, 1000, width=256),

@@ -21,6 +21,7 @@ The compact member is ours, under 0.1 M parameters, of MobileNetV2's blocks; 10 
 | 64 x 64                  | 2 | (51, 16, 16) | 64,314     | 8.6 M  |
 | 64 x 64                  | 3 | (75, 8, 8)   | 65,466     | 2.2 M  |
 | 96 x 96                  | 3 | (75, 12, 12) | 65,466     | 5.0 M  |
+| 64 x 64, small           | 2 | (51, 16, 16) | 34,458     | 4.3 M  |
 
 Departures:
 - The stem of the larger two has no bias before its batch norm, ScatResNet-10's has one: that is what the paper's counts say.
@@ -37,7 +38,7 @@ from edgekit.models.picture import check_picture
 
 __all__ = ["ScatNetEdge", "ScatResNet10", "ScatResNet50"]
 
-_EDGE_WIDTHS, _EDGE_EXPANSION = (48, 64), 3
+_EDGE_EXPANSION = 3
 
 
 class ScatResNet10(nn.Module):
@@ -104,16 +105,19 @@ class ScatNetEdge(nn.Module):
     Args:
         input_shape: (channels, h, w) of the scattering maps, each side at least 2.
         classes: number of logits.
+        widths: channels before and after the halving.
         dropout: before the linear layer.
 
     Raises:
         ModelError: on a shape that is not (C, h, w), a side under 2, or fewer than one class.
     """
 
-    def __init__(self, input_shape: tuple[int, int, int], classes: int, *, dropout: float = 0.2) -> None:
+    def __init__(
+        self, input_shape: tuple[int, int, int], classes: int, *, widths: tuple[int, int] = (48, 64), dropout: float = 0.2
+    ) -> None:
         super().__init__()
         channels, _, _ = check_picture(input_shape, classes, 2, "scatnet-edge")
-        narrow, wide = _EDGE_WIDTHS
+        narrow, wide = widths
         self.stem = conv_norm(channels, narrow)
         self.stages = nn.Sequential(
             InvertedResidual(narrow, narrow, 1, _EDGE_EXPANSION, nn.ReLU),

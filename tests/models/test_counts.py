@@ -124,6 +124,12 @@ def test_the_edge_member_of_the_family_stays_under_a_tenth_of_a_million():
         assert parameters(lambda shape=shape: create_model("scatnet-edge", classes=20, input_shape=shape)) < 100_000
 
 
+def test_the_small_edge_member_is_half_as_large(rows):
+    small, edge = rows["scatnet-edge-small"], rows["scatnet-edge"]
+    assert (small["parameters"], small["input_shape"]) == (34_458, edge["input_shape"])
+    assert small["macs"] < 0.55 * edge["macs"]
+
+
 def test_the_student_has_the_macs_of_the_reference(rows):
     assert rows["tsak-student"]["macs"] == 160_365
     assert rows["tsak-student"]["input_shape"] == [3, 100]
