@@ -10,6 +10,7 @@ Not verified on TensorRT itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ _NAMES = (
     "ThresholdedRelu Tile TopK Transpose Unsqueeze Upsample Where"
 )
 _IMPORTED = frozenset(_NAMES.split())
+_RESIZE_MODES = ("linear", "nearest")
 
 
 def quantizer_options() -> dict[str, Any]:
@@ -48,18 +50,26 @@ def quantizer_options() -> dict[str, Any]:
 
 
 def check_operators(model: bytes) -> None:
-    """Pass silently when the parser knows every operator.
+    """Pass silently when the parser knows every operator, and the kinds of it that there are.
 
     Raises:
         ModelError: naming the operators that it does not know.
     """
     graph = require("onnx", "export").load_from_string(model).graph
     names = {f"{node.domain}:{node.op_type}" if node.domain else node.op_type for node in graph.node}
-    if foreign := sorted(names - _IMPORTED):
+    if foreign := sorted((names - _IMPORTED) | set(_odd_kinds(graph))):
         raise ModelError(
             f"Expected operators that TensorRT 8.2 imports, got {', '.join(foreign)}. "
             "Rewrite the network, or export for its CPU: --target generic"
         )
+
+
+def _odd_kinds(graph: Any) -> Iterator[str]:
+    """Operators that the parser knows, of a kind that it does not: operators.md, column "Restrictions"."""
+    for node in graph.node:
+        modes = (attribute.s.decode("ascii") for attribute in node.attribute if attribute.name == "mode")
+        if node.op_type == "Resize" and (mode := next(modes, "nearest")) not in _RESIZE_MODES:
+            yield f"Resize of mode {mode}"
 
 
 def check_quantization(model: bytes) -> None:

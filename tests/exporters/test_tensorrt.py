@@ -98,6 +98,21 @@ def test_an_operator_that_tensorrt_lacks_is_named():
         export(_Shrinks(), calibration=features, parity_features=features, target="jetson-nano", gate=False)
 
 
+class _Enlarges(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(64, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(nn.functional.interpolate(x, scale_factor=2, mode="bicubic").flatten(1))
+
+
+def test_a_kind_of_operator_that_tensorrt_lacks_is_named():
+    features = np.random.default_rng(0).normal(size=(20, 1, 4, 4)).astype(np.float32)
+    with pytest.raises(ModelError, match=r"TensorRT 8\.2 imports, got Resize of mode cubic\."):
+        export(_Enlarges(), calibration=features, parity_features=features, target="jetson-nano", gate=False)
+
+
 def test_numbers_beyond_half_precision_are_refused_before_a_gpu_meets_them():
     features = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
     with pytest.raises(ModelError, match=r"at most 65504, the largest of half precision, got .* in an output of Exp"):
