@@ -86,15 +86,15 @@ def export_run(
         DataError: when the images are gone, of other classes, or too few to calibrate int8 on.
         ModelError: when `subject` is no finished run.
         UserError: when `out` exists, the target gets no such precision or format, the ranges are of another network or of
-            weights to be fine-tuned, or a limit, fine-tuning or ranges are given without int8.
+            weights to be fine-tuned, or what concerns int8 alone is asked for without int8.
     """
     check_new(out)
     if MIXED in precisions:
         precisions, limit = [*(p for p in precisions if p != MIXED), "int8"], 1.0 if limit is None else limit
     profile = get_target(target).only(precisions, formats)
-    _check_int8_made(profile, limit, tuning_epochs, ranges)
-    run = subject if isinstance(subject, Run) else load_run(subject)
     plan = recipe or Recipe("int8")
+    _check_int8_made(profile, plan, limit, tuning_epochs, ranges)
+    run = subject if isinstance(subject, Run) else load_run(subject)
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
     source = open_source(run, calibration)
     _check_enough(min(plan.samples, source.size), profile, ranges)
@@ -145,15 +145,24 @@ def _check_enough(samples: int, profile: Target, ranges: Ranges | None) -> None:
         )
 
 
-def _check_int8_made(profile: Target, limit: float | None, tuning_epochs: int, ranges: Ranges | None) -> None:
+def _check_int8_made(profile: Target, plan: Recipe, limit: float | None, tuning_epochs: int, ranges: Ranges | None) -> None:
     """What concerns int8 alone is not asked for in vain, nor ranges of weights that are about to change."""
-    options = (("--gate", limit is not None), ("--qat", tuning_epochs > 0), ("--ranges", ranges is not None))
-    wanted = [option for option, given in options if given]
     if tuning_epochs and ranges is not None:
         raise UserError("Expected --qat or --ranges: fine-tuned weights have other ranges. Leave one out.")
-    if wanted and not any(precision == "int8" for _, precision in profile.artifacts):
+    usual = Recipe("int8")
+    if ranges is not None and plan.samples != usual.samples:
+        raise UserError("Expected --ranges or --samples: nothing is calibrated where the ranges are given. Leave one out.")
+    options = {
+        "--gate": limit is not None,
+        "--qat": tuning_epochs > 0,
+        "--ranges": ranges is not None,
+        "--observer": plan.observer != usual.observer,
+        "--weights-observer": plan.weights_observer != usual.weights_observer,
+    }
+    wanted = " and ".join(option for option, given in options.items() if given)
+    made = dict.fromkeys(precision for _, precision in profile.artifacts)
+    if wanted and "int8" not in made:
         raise UserError(
-            f"Expected int8 among the precisions, since {' and '.join(wanted)} concern int8 alone, got "
-            f"{', '.join(dict.fromkeys(precision for _, precision in profile.artifacts))}. Add --precision int8, or leave "
-            f"{' and '.join(wanted)} out."
+            f"Expected int8 among the precisions, since {wanted} concern int8 alone, got {', '.join(made)}. "
+            f"Add --precision int8, or leave {wanted} out."
         )

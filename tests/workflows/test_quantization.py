@@ -112,7 +112,11 @@ def test_ranges_of_another_network_are_one_line(by_mse: Path, trained_run: Path,
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(["--qat", "1"], "--qat or --ranges"), (["--precision", "fp32"], "--ranges concern int8 alone")],
+    [
+        (["--samples", "300"], "--ranges or --samples"),
+        (["--qat", "1"], "--qat or --ranges"),
+        (["--precision", "fp32"], "--ranges concern int8 alone"),
+    ],
 )
 def test_ranges_that_cannot_be_used_are_refused(
     options: list[str], words: str, by_mse: Path, trained_run: Path, tmp_path: Path, edgekit: Edgekit
@@ -214,6 +218,7 @@ def test_a_calibration_folder_that_is_no_use_is_one_line(
         (("--ranges", "absent.json"), "Expected a ranges file at absent.json"),
         (("--gate", "1", "--precision", "fp32"), "since --gate concern int8 alone, got fp32"),
         (("--qat", "1", "--precision", "fp32"), "since --qat concern int8 alone, got fp32"),
+        (("--observer", "mse", "--weights-observer", "mse", "--precision", "fp16"), "since --observer and --weights-observer"),
         (("--fuse-frontend", "--target", "pi5", "--precision", "int8"), "asks for model.int8.tflite: ONNX in every precision"),
     ],
 )
