@@ -212,9 +212,12 @@ def check(parity: Parity, gate: Gate, artifact: str, reference_accuracy: float |
         raise GateError(f"Expected {where} to lose at most {100 * allowed:.1f} points of accuracy, it loses {lost:.1f}. {_MIXED}")
 
 
-_ADVICE = "Nothing was written. Calibrate on more images of the field, or leave this artifact out and ship one that passes."
+_ADVICE = "Nothing was written. Leave this artifact out and ship one that passes."
 
-_MIXED = f"{_ADVICE[:-1]}; int8 may keep the layers that it hurts in float: --precision mixed."
+_MIXED = (
+    "Nothing was written. Calibrate on more images of the field, let int8 keep the layers that it hurts in float "
+    "(--precision mixed), or leave this artifact out and ship one that passes."
+)
 
 
 def _check_sizes(features: np.ndarray, reference: np.ndarray, labels: np.ndarray | None) -> None:
