@@ -75,6 +75,7 @@ def test_a_precision_that_the_board_does_not_get_is_refused_with_the_reason() ->
 
 
 def test_some_precisions_of_a_target_can_be_asked_for() -> None:
+    assert get_target("pi4").only("int8", "tflite") == get_target("pi4").only(["int8"], ["tflite"])
     narrowed = get_target("pi4").only(["int8"])
     assert narrowed.artifacts == (("tflite", "int8"),)
     assert narrowed.default is None

@@ -100,11 +100,12 @@ class Target:
         return None if self.memory_mb is None else self.memory_mb * 2**20 // 4
 
     def only(self, precisions: Sequence[str] = (), formats: Sequence[str] = ()) -> Target:
-        """The same target with the artifacts of these precisions and formats alone; empty: of all.
+        """The same target with the artifacts of these precisions and formats alone; empty: of all; one may come as it is.
 
         Raises:
             UserError: on a precision or format that the board does not get, with the reason.
         """
+        precisions, formats = ((given,) if isinstance(given, str) and given else given for given in (precisions, formats))
         made = dict.fromkeys(precision for _, precision in self.artifacts)
         for precision in precisions:
             if precision not in made:
