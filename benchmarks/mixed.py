@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--gate", type=float, default=1.0)
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--seed", type=int, default=0, help="of the trained weights")
     parser.add_argument("--blocks", nargs="+", default=list(BLOCKS))
     parser.add_argument("--observer", default="min-max", choices=OBSERVERS)
     options = parser.parse_args()
@@ -37,7 +38,7 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for name in options.blocks:
-        module = trained(name, x, y, options.epochs)
+        module = trained(name, x, y, options.epochs, options.seed)
         for format_ in ("onnx", "tflite"):
             target = get_target("generic").only(["int8"])
             target = type(target)(target.name, target.description, ((format_, "int8"),))

@@ -114,7 +114,8 @@ def fit(
         if group.is_first:
             save(trainer.state())
         progress.advance(1, f"validation accuracy {row.validation_accuracy:.3f}")
-    return FitResult(folded(trainer.module, trainer.best_weights), trainer.best, tuple(trainer.history))
+    weights = folded(trainer.module, trainer.best_weights) if config.batch_norms else trainer.best_weights
+    return FitResult(weights, trainer.best, tuple(trainer.history))
 
 
 class _Trainer:
@@ -122,7 +123,7 @@ class _Trainer:
 
     def __init__(self, module: nn.Module, data: FitData, config: TrainConfig, keep_last: bool, group: Processes) -> None:
         self.data, self.config, self.keep_last, self.group = data, config, keep_last, group
-        # Channels last: what is trained on pixels takes 0.55 to 0.9 of the time, and 1-D networks are not concerned.
+        # Channels last: 2-D convolutions train faster so (docs/results.md), and 1-D networks are not concerned.
         self.module = module.to(device=group.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if group.count > 1 and group.device.type == "cuda":
             self.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.module)  # type: ignore[no-untyped-call]
