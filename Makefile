@@ -2,7 +2,7 @@
 # make test         fresh machine -> .venv and .venv-device, install, lint, types, tests in both
 PYTHON ?= python3
 PIP = -m pip install --quiet --disable-pip-version-check
-DEVICE_TESTS = bench contracts core daemon frontends inspection runtimes cli deploy doctor test_guards.py test_mlperf_tiny.py test_pipeline.py
+DEVICE_TESTS = bench contracts core daemon frontends inspection runtimes cli deploy doctor test_guards.py test_install.py test_mlperf_tiny.py test_pipeline.py
 
 .PHONY: quickstart test lint types device-test clean
 

@@ -24,6 +24,7 @@ SIGNATURE = "signature.json"
 #: Files of a bundle lie flat in it: no separators, no leading dot, so no path can leave it.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MAX_FILE_BYTES = 1 << 30
+_VERSION_DIGITS = 12
 
 
 class Bundle:
@@ -68,6 +69,24 @@ class Bundle:
     def signature(self) -> bytes | None:
         """Content of the signature file, None for an unsigned bundle. Nothing is verified here."""
         return self._files.get(SIGNATURE)
+
+    @property
+    def version(self) -> str:
+        """12 hexadecimal digits of the sha256 of the manifest and the signature: equal for equal bundles only."""
+        return sha256_of(self._files[MANIFEST] + (self.signature or b""))[:_VERSION_DIGITS]
+
+    def archive(self) -> bytes:
+        """One .zip of the bytes that were verified on opening, the signature among them; equal bundles give equal bytes."""
+        return _zip(self._files)
+
+    def save(self, out: Path) -> None:
+        """Write the bytes that were verified on opening to a new folder: whole or not at all.
+
+        Raises:
+            UserError: when `out` exists.
+        """
+        with staged_folder(out) as stage:
+            write_files(stage, self._files)
 
     def artifacts(self, precision: str | None = None, format: str | None = None) -> tuple[Artifact, ...]:  # noqa: A002
         """The artifacts of a precision and a format (all by default).

@@ -10,6 +10,7 @@ import os
 import re
 from pathlib import Path
 
+from edgekit.core.bundle import Bundle
 from edgekit.errors import BundleError, UnknownNameError
 
 __all__ = ["CURRENT", "PREVIOUS", "Store"]
@@ -76,6 +77,30 @@ class Store:
         if before is not None and before != version:
             self.remember(name, before)
         self._point(name, CURRENT, version)
+
+    def write(self, bundle: Bundle) -> str:
+        """Put a bundle into the store under its name, as `Bundle.version`; no link is changed.
+
+        Returns:
+            The version; one that is there already, byte for byte, is left as it is.
+
+        Raises:
+            BundleError: when its name is no folder's name, or the version lies there with other bytes.
+        """
+        name, version = bundle.manifest.name, bundle.version
+        if not _NAME.fullmatch(name):
+            raise BundleError(f"Expected a bundle's name of letters, digits, '.', '_' and '-', got {name!r}: {bundle.path}.")
+        path = self.root / name / version
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            bundle.save(path)
+        elif Bundle.open(path).archive() != bundle.archive():
+            raise BundleError(f"Expected {path} as it was written, it was changed since. Remove that folder and install again.")
+        return version
+
+    def forget(self, name: str) -> None:
+        """Let no version of a name be the current one: a first one that did not hold."""
+        (self.root / name / CURRENT).unlink(missing_ok=True)
 
     def remember(self, name: str, version: str) -> None:
         """Make a version the previous one, for those who point `current` by other means."""

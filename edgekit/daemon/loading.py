@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekit.core.bundle import MANIFEST, Bundle
-from edgekit.core.files import sha256_of
+from edgekit.core.bundle import Bundle
 from edgekit.core.manifest import Artifact, Manifest
 from edgekit.core.signature import verify
 from edgekit.core.spec import TensorSpec
@@ -16,9 +15,7 @@ from edgekit.errors import GateError
 from edgekit.golden import GoldenCheck, check_pipeline
 from edgekit.pipeline import Pipeline, Prediction, choose_artifact, open_artifact
 
-__all__ = ["LoadedModel", "load_model", "short_digest"]
-
-_DIGEST_LETTERS = 12
+__all__ = ["LoadedModel", "load_model"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class LoadedModel:
 
     Attributes:
         manifest: of its bundle.
-        version: of the store, or the first letters of its manifest's sha256.
+        version: of the store, or `Bundle.version`.
         artifact: the file that runs.
         pipeline: front end, runtime and post-processing.
         check: how the golden vectors came out.
@@ -91,7 +88,7 @@ def load_model(
 
     Args:
         path: the bundle.
-        version: its name in the store; by default the first letters of its manifest's sha256.
+        version: its name in the store; by default `Bundle.version`.
         runtime: see `open_pipeline`.
         precision: see `open_pipeline`.
         threads: of the engine.
@@ -117,17 +114,10 @@ def load_model(
                 f"probabilities differ by up to {check.max_difference:.3f}. Export the bundle again, or try another --runtime."
             )
         features = np.zeros(pipeline.frontend.output.shape, np.float32)
-        return LoadedModel(
-            bundle.manifest, version or short_digest(bundle), artifact, pipeline, check, pipeline.prepare(features)
-        )
+        return LoadedModel(bundle.manifest, version or bundle.version, artifact, pipeline, check, pipeline.prepare(features))
     except BaseException:
         pipeline.close()
         raise
-
-
-def short_digest(bundle: Bundle) -> str:
-    """Version of a bundle that lies in no store: the first letters of its manifest's sha256."""
-    return sha256_of(bundle.read(MANIFEST))[:_DIGEST_LETTERS]
 
 
 def _single(shape: tuple[int, ...]) -> tuple[int, ...]:

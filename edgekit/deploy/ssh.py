@@ -1,0 +1,109 @@
+"""One command on a board over OpenSSH's own client: the user's keys, agent, jump hosts and ~/.ssh/config all count.
+
+One connection a command: whoever types a password types it once. Questions of ssh (host keys, passwords) go to the terminal.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgekit.errors import UserError
+
+__all__ = ["Answer", "Host"]
+
+#: A login script may print before the command does.
+_BEGIN = "edgekit-answer-begins"
+
+_SSH_FAILED = 255
+_CHUNK = 1 << 16
+
+#: A board that is off, or goes off in the middle, ends the command within a minute.
+_OPTIONS = ("-oConnectTimeout=20", "-oServerAliveInterval=15", "-oServerAliveCountMax=3")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a command on the board ended.
+
+    Attributes:
+        code: its exit code.
+        out: its stdout.
+        err: its stderr.
+    """
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """A board that ssh reaches.
+
+    Attributes:
+        destination: as ssh takes it: user@host, a name of ~/.ssh/config, or ssh://user@host:port.
+        config: another file than ~/.ssh/config; None takes that one.
+    """
+
+    destination: str
+    config: Path | None = None
+
+    def run(self, script: str, content: bytes = b"", sent: Callable[[int], None] = lambda _: None) -> Answer:
+        """Run a script by the board's /bin/sh.
+
+        Args:
+            script: POSIX shell.
+            content: what it reads on stdin.
+            sent: told of the bytes of every piece that went out.
+
+        Raises:
+            UserError: when there is no ssh here, or it does not reach the board.
+        """
+        ssh = shutil.which("ssh")
+        if ssh is None:
+            raise UserError("Expected OpenSSH's client, found no ssh on PATH. Install it: sudo apt install openssh-client")
+        if not self.destination.strip():
+            raise UserError("Expected user@host, a name of ~/.ssh/config or ssh://user@host:port, got nothing.")
+        config = () if self.config is None else ("-F", str(self.config))
+        remote = f"sh -c {shlex.quote(f'echo {_BEGIN}; {script}')}"
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            command = [ssh, *_OPTIONS, *config, "--", self.destination, remote]
+            code = _feed(command, content, sent, out.fileno(), err.fileno())
+            out.seek(0)
+            err.seek(0)
+            answer = Answer(code, out.read().decode("utf-8", "replace"), err.read().decode("utf-8", "replace"))
+        _, begun, text = answer.out.partition(f"{_BEGIN}\n")
+        if code == _SSH_FAILED or not begun:
+            raise UserError(f"Expected ssh to reach {self.destination}: {_last_line(answer.err) or f'it ended with {code}'}.")
+        return Answer(code, text, answer.err)
+
+
+def _feed(command: Sequence[str], content: bytes, sent: Callable[[int], None], out: int, err: int) -> int:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err) as process:
+        try:
+            pipe = process.stdin
+            if pipe is None:  # not with PIPE
+                return _SSH_FAILED
+            for start in range(0, len(content), _CHUNK):
+                piece = content[start : start + _CHUNK]
+                pipe.write(piece)
+                pipe.flush()
+                sent(len(piece))
+            pipe.close()
+        except BrokenPipeError:  # the board gave up reading, and says why
+            pass
+        except BaseException:
+            process.kill()
+            raise
+        return process.wait()
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else ""
