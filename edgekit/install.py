@@ -14,7 +14,7 @@ from edgekit.core.bundle import Bundle
 from edgekit.core.signature import verify
 from edgekit.core.store import Store
 from edgekit.deploy.reload import reload_model
-from edgekit.errors import EdgekitError, GateError, UserError
+from edgekit.errors import GateError, UserError
 from edgekit.golden import GoldenCheck, check_golden
 from edgekit.pipeline import choose_artifact
 
@@ -72,8 +72,14 @@ def install(source: Path, store: Store, signed_by: Path | None = None, daemon: P
     """
     bundle = Bundle.open(source)
     checks = _verified(bundle, signed_by)
+    name, known = bundle.manifest.name, store.versions(bundle.manifest.name)
     version = store.write(bundle)
-    return _make_current(store, bundle.manifest.name, version, checks, daemon)
+    try:
+        return _make_current(store, name, version, checks, daemon)
+    except BaseException:
+        if version not in known:
+            store.remove(name, version)
+        raise
 
 
 def roll_back(
@@ -121,8 +127,8 @@ def _make_current(store: Store, name: str, version: str, checks: tuple[GoldenChe
     if daemon is not None:
         try:
             _tell(daemon, store, name, version)
-        except EdgekitError:
-            _restore(store, name, *before)
+        except BaseException:
+            store.restore(name, *before)
             raise
     return Installed(name, version, store.previous(name), store.root / name / version, checks, daemon)
 
@@ -134,12 +140,3 @@ def _tell(daemon: Path, store: Store, name: str, version: str) -> None:
             f"Expected the daemon at {daemon} to answer with version {version} of {name}, it answers with {answering}: it does "
             f"not serve {store.root}. Start it with --store {store.root}, or leave --daemon out. The store is as it was."
         )
-
-
-def _restore(store: Store, name: str, current: str | None, previous: str | None) -> None:
-    if current is None:
-        store.forget(name)
-        return
-    store.switch(name, current)
-    if previous is not None:
-        store.remember(name, previous)

@@ -73,7 +73,7 @@ def say(installed: dict[str, Any], json: bool) -> None:
     where = f"{installed['host']}:" if "host" in installed else ""
     typer.echo(f"{where}{installed['path']} is current; before: {installed['previous'] or 'nothing'}")
     for check in installed["checks"]:
-        came = "bit-equal" if check["bit_equal"] else f"probabilities within {check['max_difference']:.3f}"
+        came = "bit-equal" if check["bit_equal"] else f"probabilities within {check['max_difference']:.1g}"
         typer.echo(f"  {check['artifact']} on {check['runtime']} {check['version']}: golden vectors {came}")
     if installed["daemon"] is not None:
         typer.echo(f"  the daemon at {installed['daemon']} answers with it")

@@ -6,8 +6,10 @@ version or the new one and nothing between.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 from pathlib import Path
 
 from edgekit.core.bundle import Bundle
@@ -98,9 +100,26 @@ class Store:
             raise BundleError(f"Expected {path} as it was written, it was changed since. Remove that folder and install again.")
         return version
 
-    def forget(self, name: str) -> None:
-        """Let no version of a name be the current one: a first one that did not hold."""
-        (self.root / name / CURRENT).unlink(missing_ok=True)
+    def remove(self, name: str, version: str) -> None:
+        """Delete a version, and the name's folder where nothing else is in it.
+
+        Raises:
+            UnknownNameError: when there is no such version.
+            BundleError: when it is the current or the previous one.
+        """
+        if version in (self.current(name), self.previous(name)):
+            raise BundleError(f"Expected a version of {name} that no link points at, got {version}. Switch to another first.")
+        shutil.rmtree(self.path(name, version))
+        with contextlib.suppress(OSError):  # other versions are there
+            (self.root / name).rmdir()
+
+    def restore(self, name: str, current: str | None, previous: str | None) -> None:
+        """Put both links back to what they were before a switch that did not hold; None takes a link away."""
+        for link, version in ((CURRENT, current), (PREVIOUS, previous)):
+            if version is None:
+                (self.root / name / link).unlink(missing_ok=True)
+            else:
+                self._point(name, link, version)
 
     def remember(self, name: str, version: str) -> None:
         """Make a version the previous one, for those who point `current` by other means."""

@@ -38,10 +38,14 @@ def reload_model(daemon: Path, name: str) -> str:
         reason = json.loads(body)["error"]
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:
         raise UserError(
-            f"Expected edgekit's daemon on the Unix socket {daemon}: {error}. Start one with: edgekit serve --store STORE --uds "
-            f"{daemon}"
+            f"Expected edgekit's daemon on the Unix socket {daemon}: {_said(error)}. "
+            f"Start one with: edgekit serve --store STORE --uds {daemon}"
         ) from error
     raise GateError(f"Expected the daemon at {daemon} to take {name}, it refuses: {reason} Nothing was changed.")
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _ask(daemon: Path, method: str, path: str) -> tuple[int, bytes]:

@@ -45,6 +45,16 @@ def test_switching_remembers_the_way_back(store):
     assert (store.current("fire"), store.previous("fire")) == ("1", "2")
 
 
+def test_what_a_link_points_at_is_not_removed(store):
+    for version in ("1", "2"):
+        store.switch("fire", version)
+    for version in ("1", "2"):
+        with pytest.raises(BundleError, match="no link points at"):
+            store.remove("fire", version)
+    store.remove("fire", "3")
+    assert store.versions("fire") == ("2", "1")
+
+
 def test_a_version_that_is_not_there_cannot_be_switched_to(store):
     with pytest.raises(UnknownNameError, match="Known: 1, 2, 3"):
         store.switch("fire", "4")
