@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edgekit.cli.common import Bar, Json, boundary, log, print_json, print_table, progress_bar
-from edgekit.errors import UserError
+from edgekit.errors import GateError, UserError
 
 if TYPE_CHECKING:
     from edgekit.bench.plan import Candidate
@@ -32,7 +32,11 @@ def bench(
     precision: Annotated[str | None, typer.Option(help="fp32, fp16, int8-dynamic or int8. Default: all.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Two windows of 0.05 s: does it run? Not comparable.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Five windows of 1 s: a first idea. Not comparable.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Ten windows of 60 s: does it hold once the board is warm?")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="float32 against int8 in turns: which to ship here.")] = False,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier --out of this board: exit code 1 where one became slower.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write the whole document, raw samples too, to a JSON file.")] = None,
     json: Json = False,
 ) -> None:
@@ -43,20 +47,22 @@ def bench(
 
     Example: edgekit bench fire.bundle --images photos --threads 1 --threads 4 --out bench.json
     """
+    from edgekit.bench.against import compare_with, read_measurement
     from edgekit.bench.compare import pairs_of
-    from edgekit.bench.plan import DEFAULT, QUICK, SMOKE, candidates_of
+    from edgekit.bench.plan import DEFAULT, QUICK, SMOKE, STRICT, candidates_of
     from edgekit.bench.report import HEADER, table
     from edgekit.bench.run import bench_bundle
     from edgekit.cli.predict import expand
     from edgekit.core.bundle import Bundle
 
-    if smoke and quick:
-        raise UserError("Expected --smoke or --quick, got both. Choose one.")
+    if smoke + quick + strict > 1:
+        raise UserError("Expected one of --smoke, --quick and --strict, got several. Choose one.")
     if compare and precision is not None:
         raise UserError(f"Expected --compare or --precision, got both ({precision}). Leave one out.")
     if out is not None and not out.parent.is_dir():
         raise UserError(f"Expected the folder {out.parent} to exist, to write {out.name} into. Create it first.")
-    mode = SMOKE if smoke else QUICK if quick else DEFAULT
+    mode = SMOKE if smoke else QUICK if quick else STRICT if strict else DEFAULT
+    earlier = read_measurement(against) if against is not None else None
     opened = Bundle.open(bundle)
     windows = opened.manifest.frontend.name == "samples"
     candidates = candidates_of(opened, runtime, precision, threads or [1])
@@ -70,16 +76,17 @@ def bench(
         document = bench_bundle(opened, candidates, mode, paths, progress.advance)
         if pairs:
             document["comparison"] = _comparison(opened, document, pairs, paths, progress)
+    if earlier is not None:
+        document["against"] = compare_with(document, earlier)
     if out is not None:
         _write(out, document)
     if json:
         print_json(document)
-        return
-    print_table(HEADER, table(document["runs"]))
-    if compare:
-        _show(document["comparison"])
-    for warning in document["warnings"]:
-        log(f"warning: {warning}")
+    else:
+        print_table(HEADER, table(document["runs"]))
+        _show(document)
+    if earlier is not None and document["against"]["slower"]:
+        raise GateError(f"Expected every run as fast as in {against} within the spread of the windows, some are slower.")
 
 
 def _comparison(
@@ -96,7 +103,31 @@ def _comparison(
     return compare(document["runs"], qualities, firm, document["device"]["machine"])
 
 
-def _show(comparison: dict[str, Any]) -> None:
+def _show(document: dict[str, Any]) -> None:
+    if "comparison" in document:
+        _show_comparison(document["comparison"])
+    if "against" in document:
+        _show_against(document["against"])
+    for warning in document["warnings"]:
+        log(f"warning: {warning}")
+
+
+def _show_against(against: dict[str, Any]) -> None:
+    header = ["against the earlier measurement", "runtime", "threads", "before ms", "now ms", "ratio", "spread ms", "verdict"]
+    rows = [
+        [
+            *(run["artifact"], run["runtime"], str(run["threads"])),
+            *(f"{run[key]:.3f}" for key in ("before_ms", "now_ms", "ratio", "spread_ms")),
+            run["verdict"] if against["firm"] else f"({run['verdict']})",
+        ]
+        for run in against["runs"]
+    ]
+    print_table(header, rows)
+    for note in against["notes"]:
+        log(f"note: not judged: {note}.")
+
+
+def _show_comparison(comparison: dict[str, Any]) -> None:
     for pair in comparison["pairs"]:
         typer.echo(f"{pair['runtime']}, {pair['threads']} thread(s): {pair['why']}. Ship {pair['ship']}.")
     ship, firm = comparison["ship"], "" if comparison["firm"] else " (not firm: the measurement is invalid or too short)"
