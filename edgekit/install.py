@@ -68,18 +68,20 @@ def install(source: Path, store: Store, signed_by: Path | None = None, daemon: P
         ModelError: when one of its artifacts does not run here.
         MissingExtraError: when no runtime for it is installed.
         GateError: when golden vectors come out differently, or the daemon refuses it.
-        UserError: when no daemon listens on that socket.
+        UserError: when the store is no folder or may not be written, or no daemon listens on that socket.
     """
     bundle = Bundle.open(source)
     checks = _verified(bundle, signed_by)
-    name, known = bundle.manifest.name, store.versions(bundle.manifest.name)
-    version = store.write(bundle)
-    try:
-        return _make_current(store, name, version, checks, daemon)
-    except BaseException:
-        if version not in known:
-            store.remove(name, version)
-        raise
+    name = bundle.manifest.name
+    with store.locked(name):
+        known = store.versions(name)
+        version = store.write(bundle)
+        try:
+            return _make_current(store, name, version, checks, daemon)
+        except BaseException:
+            if version not in known:
+                store.remove(name, version)
+            raise
 
 
 def roll_back(
@@ -103,7 +105,8 @@ def roll_back(
         versions = ", ".join(store.versions(name)) or "none"
         raise UserError(f"Expected a previous version of {name!r} in {store.root}, found none. Versions there: {versions}.")
     checks = _verified(Bundle.open(store.path(name, wanted)), signed_by)
-    return _make_current(store, name, wanted, checks, daemon)
+    with store.locked(name):
+        return _make_current(store, name, wanted, checks, daemon)
 
 
 def _verified(bundle: Bundle, signed_by: Path | None) -> tuple[GoldenCheck, ...]:

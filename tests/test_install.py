@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -108,6 +110,46 @@ def test_a_name_that_would_leave_the_store_is_refused(golden_bundle, store, tmp_
     with pytest.raises(BundleError, match="name"):
         install(with_manifest(golden_bundle, tmp_path / "named.bundle", name=name), store)
     assert not store.root.exists()
+
+
+def test_a_name_that_the_daemon_cannot_serve_is_refused(golden_bundle, store, tmp_path):
+    with pytest.raises(BundleError, match="not 'stats'"):
+        install(with_manifest(golden_bundle, tmp_path / "named.bundle", name="stats"), store)
+    assert not store.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--store", "FILE"), ("--store", "~nobody-here/x"), ("--daemon", "~nobody-here/x")]
+)
+def test_a_path_that_cannot_be_is_one_line(golden_bundle, tmp_path, option, value):
+    (tmp_path / "file").write_text("")
+    result = edgekit(
+        "install", golden_bundle, "--store", tmp_path / "store", option, value.replace("FILE", str(tmp_path / "file"))
+    )
+    assert result.returncode == 2
+    (line,) = result.stderr.decode().splitlines()
+    assert line.startswith("error: Expected ")
+
+
+def test_a_full_disk_leaves_no_empty_folder_in_the_store(golden_bundle, store, monkeypatch):
+    def full(_folder: Path, _files: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("edgekit.core.bundle.write_files", full)
+    with pytest.raises(OSError, match="No space left"):
+        install(golden_bundle, store)
+    assert list(store.root.iterdir()) == []
+
+
+def test_two_at_once_take_turns(golden_bundle, second, store):
+    with ThreadPoolExecutor() as pool:
+        with store.locked("textures"):
+            waiting = [pool.submit(install, bundle, store) for bundle in (golden_bundle, golden_bundle, second)]
+            assert not wait(waiting, timeout=0.5).done
+            assert not (store.root / "textures").exists()
+        versions = {installed.result().version for installed in waiting}
+    assert set(store.versions("textures")) == versions
+    assert {store.current("textures"), store.previous("textures")} == versions
 
 
 def test_without_a_runtime_the_install_line_comes(golden_bundle, store, monkeypatch):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from edgekit.cli.common import Json, boundary, progress_bar
+from edgekit.cli.common import Bar, Json, boundary, progress_bar
 from edgekit.cli.install import say
 from edgekit.errors import UserError
 
@@ -44,15 +45,25 @@ def deploy(
     if bundle is None:
         say(roll_back(board, str(rollback)), json)
         return
-    with progress_bar() as bar:
-        started = False
-
-        def progress(sent: int, of: int) -> None:
-            nonlocal started
-            if not started:
-                bar.start("sending", of)
-                started = True
-            bar.advance(sent)
-
-        installed = send(board, bundle, signed_by, progress)
+    with ExitStack() as stack:
+        installed = send(board, bundle, signed_by, _Sending(stack).progress)
     say(installed, json)
+
+
+class _Sending:
+    """A progress bar from the first byte on: even an empty one would wipe away what ssh asks before."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._bar: Bar | None = None
+        self._sent = 0
+
+    def progress(self, sent: int, of: int) -> None:
+        """See `edgekit.deploy.deploying.deploy`."""
+        if self._bar is None:
+            self._bar = self._stack.enter_context(progress_bar())
+            self._bar.start("sending", of)
+        self._bar.advance(sent)
+        self._sent += sent
+        if self._sent == of:
+            self._bar.start("the board verifies it", 1)

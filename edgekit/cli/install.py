@@ -42,7 +42,7 @@ def install(
     from edgekit.install import install as install_bundle
 
     with _on_disk(bundle) as path:
-        installed = install_bundle(path, Store(store.expanduser()), signed_by, daemon)
+        installed = install_bundle(path, Store(_expanded(store)), signed_by, daemon and _expanded(daemon))
     say(installed.to_json(), json)
 
 
@@ -62,7 +62,8 @@ def rollback(
     from edgekit.core.store import Store
     from edgekit.install import roll_back
 
-    say(roll_back(name, Store(store.expanduser()), version, signed_by, daemon).to_json(), json)
+    rolled_back = roll_back(name, Store(_expanded(store)), version, signed_by, daemon and _expanded(daemon))
+    say(rolled_back.to_json(), json)
 
 
 def say(installed: dict[str, Any], json: bool) -> None:
@@ -77,6 +78,14 @@ def say(installed: dict[str, Any], json: bool) -> None:
         typer.echo(f"  {check['artifact']} on {check['runtime']} {check['version']}: golden vectors {came}")
     if installed["daemon"] is not None:
         typer.echo(f"  the daemon at {installed['daemon']} answers with it")
+
+
+def _expanded(path: Path) -> Path:
+    """With the home folder for ~, which no shell replaces in --store=~/x, nor in what `edgekit deploy` hands over."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise UserError(f"Expected a path, got {path}: no such user's home. Pass the whole path.") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgekit.errors import UserError
 
-__all__ = ["check_new", "fresh_folder", "sha256_of", "staged_folder", "write_file", "write_files"]
+__all__ = ["check_new", "fresh_folder", "sha256_of", "staged_folder", "sync_folder", "write_file", "write_files"]
 
 
 def sha256_of(content: bytes) -> str:
@@ -50,7 +50,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def staged_folder(out: Path) -> Iterator[Path]:
         os.chmod(stage, 0o777 & ~_umask())
         yield stage
         os.rename(stage, out)
-        _sync_folder(out.parent)
+        sync_folder(out.parent)
     except BaseException:
         shutil.rmtree(stage, ignore_errors=True)
         raise
@@ -88,7 +88,8 @@ def fresh_folder(out: Path) -> Iterator[None]:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Let what was renamed in a folder outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -7,18 +7,24 @@ version or the new one and nothing between.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from edgekit.core.bundle import Bundle
-from edgekit.errors import BundleError, UnknownNameError
+from edgekit.core.files import sync_folder
+from edgekit.errors import BundleError, UnknownNameError, UserError
 
-__all__ = ["CURRENT", "PREVIOUS", "Store"]
+__all__ = ["CURRENT", "PREVIOUS", "RESERVED", "Store"]
 
 CURRENT = "current"
 PREVIOUS = "previous"
+
+#: No model's name: it stands elsewhere in the addresses of the daemon's protocol.
+RESERVED = "stats"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -80,6 +86,32 @@ class Store:
             self.remember(name, before)
         self._point(name, CURRENT, version)
 
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """One writer at a time: other processes that ask for it wait. The root is made where it is absent.
+
+        Args:
+            name: of the model that is to be written.
+
+        Raises:
+            BundleError: when it is none that a model may have.
+            UserError: when the root is no folder, or may not be made or read.
+        """
+        _check_name(name)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            folder = os.open(self.root, os.O_RDONLY)
+        except OSError as error:
+            raise UserError(
+                f"Expected the folder of a bundle store at {self.root}, or to be able to make it: {error.strerror}. "
+                "Choose another one with --store, or let its owner install."
+            ) from error
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
     def write(self, bundle: Bundle) -> str:
         """Put a bundle into the store under its name, as `Bundle.version`; no link is changed.
 
@@ -87,15 +119,18 @@ class Store:
             The version; one that is there already, byte for byte, is left as it is.
 
         Raises:
-            BundleError: when its name is no folder's name, or the version lies there with other bytes.
+            BundleError: when its name is none that a model may have, or the version lies there with other bytes.
         """
         name, version = bundle.manifest.name, bundle.version
-        if not _NAME.fullmatch(name):
-            raise BundleError(f"Expected a bundle's name of letters, digits, '.', '_' and '-', got {name!r}: {bundle.path}.")
+        _check_name(name)
         path = self.root / name / version
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            bundle.save(path)
+            try:
+                bundle.save(path)
+            except BaseException:
+                self._forget(name)
+                raise
         elif Bundle.open(path).archive() != bundle.archive():
             raise BundleError(f"Expected {path} as it was written, it was changed since. Remove that folder and install again.")
         return version
@@ -110,8 +145,7 @@ class Store:
         if version in (self.current(name), self.previous(name)):
             raise BundleError(f"Expected a version of {name} that no link points at, got {version}. Switch to another first.")
         shutil.rmtree(self.path(name, version))
-        with contextlib.suppress(OSError):  # other versions are there
-            (self.root / name).rmdir()
+        self._forget(name)
 
     def restore(self, name: str, current: str | None, previous: str | None) -> None:
         """Put both links back to what they were before a switch that did not hold; None takes a link away."""
@@ -125,6 +159,10 @@ class Store:
         """Make a version the previous one, for those who point `current` by other means."""
         if self._target(name, PREVIOUS) != version:
             self._point(name, PREVIOUS, version)
+
+    def _forget(self, name: str) -> None:
+        with contextlib.suppress(OSError):  # other versions are there
+            (self.root / name).rmdir()
 
     def _target(self, name: str, link: str) -> str | None:
         path = self.root / name / link
@@ -143,8 +181,18 @@ class Store:
         try:
             os.symlink(version, temporary)
             os.replace(temporary, folder / link)
+            sync_folder(folder)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise BundleError(f"Expected to be able to point {folder / link} at {version}: {error.strerror}.") from error
+
+
+def _check_name(name: str) -> None:
+    if name == RESERVED or not _NAME.fullmatch(name):
+        raise BundleError(
+            f"Expected a bundle's name of at most 128 letters, digits, '.', '_' and '-' (and not {RESERVED!r}), got {name!r}. "
+            "Export or pack it under another name."
+        )
 
 
 def _is_version(path: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import uvicorn
 
-from edgekit.core.store import Store
+from edgekit.core.store import RESERVED, Store
 from edgekit.daemon.access import Gate
 from edgekit.daemon.app import Door, build_app
 from edgekit.daemon.board import BoardState
@@ -31,7 +31,7 @@ from edgekit.daemon.refusals import Busy, Expired, LoadFailed, NotReady
 from edgekit.daemon.service import Service, Slot
 from edgekit.daemon.settings import Settings
 from edgekit.daemon.sockets import listen_tcp, listen_unix
-from edgekit.daemon.sources import RESERVED, FromPath, FromStore, Source, check_name
+from edgekit.daemon.sources import FromPath, FromStore, Source, check_name
 from edgekit.errors import EdgekitError, UserError
 
 __all__ = ["Daemon", "run"]

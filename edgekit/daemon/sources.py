@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Protocol
 
 from edgekit.core.bundle import Bundle
-from edgekit.core.store import Store
+from edgekit.core.store import RESERVED, Store
 from edgekit.daemon.loading import LoadedModel
 from edgekit.daemon.refusals import LoadFailed
 from edgekit.errors import BundleError
 
-__all__ = ["RESERVED", "FromPath", "FromStore", "Load", "Source", "check_name"]
+__all__ = ["FromPath", "FromStore", "Load", "Source", "check_name"]
 
 #: (path, version) -> the verified model.
 Load = Callable[[Path, "str | None"], LoadedModel]
-
-#: No model's name: it stands elsewhere in the protocol's addresses.
-RESERVED = "stats"
 
 
 class Source(Protocol):
@@ -155,6 +152,6 @@ def check_name(path: Path) -> str:
     name = Bundle.open(path).manifest.name
     if name == RESERVED or not name or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name):
         raise BundleError(
-            f"Expected a bundle's name of letters, digits, '.', '_' and '-' (and not 'stats'), got {name!r}: {path}."
+            f"Expected a bundle's name of letters, digits, '.', '_' and '-' (and not {RESERVED!r}), got {name!r}: {path}."
         )
     return name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,9 @@ __all__ = ["OnBoard", "deploy", "roll_back"]
 
 #: Beside what a shell without login finds: where the wheelhouse's install.sh and `pip install --user` put the command.
 _PATH = 'PATH="$HOME/edgekit-venv/bin:$HOME/.local/bin:$PATH"'
+
+#: What `install` and `rollback` tell, as far as it is read here.
+_ANSWER = frozenset({"version", "previous", "path", "daemon", "checks"})
 
 _NO_COMMAND = 127
 _GATE_MISSED = 1
@@ -39,25 +42,48 @@ class OnBoard:
     store: str | None = None
     daemon: str | None = None
 
-    def call(self, words: Sequence[str], content: bytes = b"", sent: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
-        """One `edgekit` of the board with --json.
+    def call(
+        self, verb: str, argument: str, content: bytes = b"", sent: Callable[[int], None] = lambda _: None
+    ) -> dict[str, Any]:
+        """`edgekit install` or `edgekit rollback` of the board.
+
+        Args:
+            verb: which of them.
+            argument: its bundle or name.
+            content: what it reads on stdin.
+            sent: told of the bytes of every piece that went out.
+
+        Returns:
+            Its --json document, with the "host".
 
         Raises:
-            UserError: when ssh does not reach the board, edgekit is not there or too old, or the board refuses.
+            UserError: when ssh does not reach the board, edgekit is not there or too old, the board refuses, or on an interrupt.
             GateError: when a gate failed on the board.
         """
         options = [f"--{key}={value}" for key, value in (("store", self.store), ("daemon", self.daemon)) if value is not None]
-        line = shlex.join([*self._command(), *words, *options, "--json"])
+        line = shlex.join([*self._command(), verb, *options, "--json", "--", argument])
         # 127 from the shell itself would look like one from within the command.
         script = f"{_PATH}; command -v {shlex.quote(self._command()[0])} > /dev/null || exit {_NO_COMMAND}; exec {line}"
-        answer = self.host.run(script, content, sent)
+        try:
+            answer = self.host.run(script, content, sent)
+        except KeyboardInterrupt as error:  # what runs without a terminal does not end with the connection
+            host = self.host.destination
+            raise UserError(f"Interrupted. What {host} had received whole by then it may still carry out; ask again.") from error
         if answer.code != 0:
             raise self._error(answer)
+        return {"host": self.host.destination, **self._document(answer.out)}
+
+    def _document(self, out: str) -> dict[str, Any]:
         try:
-            document: dict[str, Any] = json.loads(answer.out)
-        except ValueError as error:
-            raise UserError(f"Expected JSON from edgekit on {self.host.destination}, got {answer.out[:80]!r}.") from error
-        return {"host": self.host.destination, **document}
+            document = json.loads(out)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict) or not document.keys() >= _ANSWER:
+            raise UserError(
+                f"Expected edgekit on {self.host.destination} to answer with what its store holds (JSON), got {out[:80]!r}. "
+                "Is --edgekit the right command, and the version there this one?"
+            )
+        return document
 
     def _command(self) -> list[str]:
         try:
@@ -108,10 +134,10 @@ def deploy(
     if signed_by is not None:
         verify(bundle, signed_by)
     content = bundle.archive()
-    installed = board.call(["install", "-"], content, lambda sent: progress(sent, len(content)))
-    if installed.get("version") != bundle.version:
+    installed = board.call("install", "-", content, lambda sent: progress(sent, len(content)))
+    if installed["version"] != bundle.version:
         raise UserError(
-            f"Expected version {bundle.version} on {board.host.destination}, it says {installed.get('version')}. Deploy again."
+            f"Expected version {bundle.version} on {board.host.destination}, it says {installed['version']}. Deploy again."
         )
     return installed
 
@@ -122,4 +148,4 @@ def roll_back(board: OnBoard, name: str) -> dict[str, Any]:
     Raises:
         EdgekitError: see `OnBoard.call`.
     """
-    return board.call(["rollback", name])
+    return board.call("rollback", name)

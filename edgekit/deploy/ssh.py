@@ -1,17 +1,22 @@
 """One command on a board over OpenSSH's own client: the user's keys, agent, jump hosts and ~/.ssh/config all count.
 
-One connection a command: whoever types a password types it once. Questions of ssh (host keys, passwords) go to the terminal.
+One connection a command: whoever types a password types it once. Questions of ssh (host keys, passwords) go to the terminal,
+which is left to them: nothing is sent, and no progress told, before the board answers.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from edgekit.errors import UserError
 
@@ -22,9 +27,10 @@ _BEGIN = "edgekit-answer-begins"
 
 _SSH_FAILED = 255
 _CHUNK = 1 << 16
+_LOOK_S = 0.02
 
-#: A board that is off, or goes off in the middle, ends the command within a minute.
-_OPTIONS = ("-oConnectTimeout=20", "-oServerAliveInterval=15", "-oServerAliveCountMax=3")
+#: No terminal there, which would change bytes. A board that is off, or goes off in the middle, ends the command within a minute.
+_OPTIONS = ("-T", "-oConnectTimeout=20", "-oServerAliveInterval=15", "-oServerAliveCountMax=3")
 
 
 @dataclass(frozen=True)
@@ -80,28 +86,40 @@ class Host:
             answer = Answer(code, out.read().decode("utf-8", "replace"), err.read().decode("utf-8", "replace"))
         _, begun, text = answer.out.partition(f"{_BEGIN}\n")
         if code == _SSH_FAILED or not begun:
-            raise UserError(f"Expected ssh to reach {self.destination}: {_last_line(answer.err) or f'it ended with {code}'}.")
+            said = _last_line(answer.err) or _last_line(answer.out) or f"it ended with {code}"
+            raise UserError(f"Expected ssh to reach {self.destination}: {said}.")
         return Answer(code, text, answer.err)
 
 
 def _feed(command: Sequence[str], content: bytes, sent: Callable[[int], None], out: int, err: int) -> int:
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err) as process:
+    # Unbuffered: what a buffer still held would be written once more on closing, to nobody.
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=err, bufsize=0) as process:
         try:
-            pipe = process.stdin
-            if pipe is None:  # not with PIPE
-                return _SSH_FAILED
-            for start in range(0, len(content), _CHUNK):
-                piece = content[start : start + _CHUNK]
-                pipe.write(piece)
-                pipe.flush()
-                sent(len(piece))
-            pipe.close()
-        except BrokenPipeError:  # the board gave up reading, and says why
-            pass
+            while process.poll() is None and not _begun(out):
+                time.sleep(_LOOK_S)
+            with contextlib.suppress(BrokenPipeError):  # the board gave up reading, and says why
+                _write(process.stdin, content, sent)
+            return process.wait()
         except BaseException:
             process.kill()
+            process.wait()
             raise
-        return process.wait()
+
+
+def _begun(out: int) -> bool:
+    # Not by seek and read: the offset is that of the process that writes.
+    return f"{_BEGIN}\n".encode() in os.pread(out, os.fstat(out).st_size, 0)
+
+
+def _write(pipe: IO[bytes] | None, content: bytes, sent: Callable[[int], None]) -> None:
+    if pipe is None:  # not with PIPE
+        return
+    rest = memoryview(content)
+    while rest:
+        count = pipe.write(rest[:_CHUNK])
+        sent(count)
+        rest = rest[count:]
+    pipe.close()
 
 
 def _last_line(text: str) -> str:

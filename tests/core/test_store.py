@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edgekit.core.store import Store
-from edgekit.errors import BundleError, UnknownNameError
+from edgekit.errors import BundleError, UnknownNameError, UserError
 
 pytestmark = pytest.mark.device
 
@@ -79,6 +79,21 @@ def test_a_link_that_cannot_be_made_is_one_worded_error(store, tmp_path):
     (tmp_path / "fire" / "current").mkdir()
     with pytest.raises(BundleError, match="Expected to be able to point"):
         store.switch("fire", "1")
+    assert sorted(path.name for path in (tmp_path / "fire").iterdir()) == ["1", "2", "3", "current"]
+
+
+@pytest.mark.parametrize("name", ["stats", "../fire", "", "x" * 129])
+def test_a_name_that_cannot_be_served_is_not_written(tmp_path, name):
+    with pytest.raises(BundleError, match="another name"), Store(tmp_path / "store").locked(name):
+        pass
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_root_that_is_no_folder_and_cannot_be_one(tmp_path):
+    (tmp_path / "file").write_text("")
+    for root in (tmp_path / "file", tmp_path / "file" / "store"):
+        with pytest.raises(UserError, match="Expected the folder of a bundle store"), Store(root).locked("fire"):
+            pass
 
 
 def test_a_folder_that_may_not_be_read_leaves_the_others_alone(store, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,16 @@ def running_board(folder: Path) -> Iterator[TestBoard]:
     # What install.sh puts on PATH is not on the PATH of the machine that tests.
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)}
 
+    async def copy(source: Any, sink: Any) -> None:
+        while piece := await source.read(1 << 16):
+            sink.write(piece)
+
+    async def feed(source: Any, sink: Any) -> None:
+        with suppress(BrokenPipeError, ConnectionResetError):  # what runs there gave up reading
+            await copy(source, sink)
+            await sink.drain()
+        sink.close()
+
     async def handle(process: Any) -> None:
         shell = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", f". {login}; {process.command}"),
@@ -77,10 +87,10 @@ def running_board(folder: Path) -> Iterator[TestBoard]:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await shell.communicate(await process.stdin.read())
-        process.stdout.write(out)
-        process.stderr.write(err)
-        process.exit(shell.returncode)
+        feeding = asyncio.ensure_future(feed(process.stdin, shell.stdin))
+        await asyncio.gather(copy(shell.stdout, process.stdout), copy(shell.stderr, process.stderr))
+        feeding.cancel()
+        process.exit(await shell.wait())
 
     started, found = threading.Event(), []
     host_key = asyncssh.generate_private_key("ssh-ed25519")

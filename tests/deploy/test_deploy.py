@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -154,6 +156,12 @@ def test_nothing_to_roll_back_to(board, golden_bundle):
     assert "Expected a previous version of 'textures'" in error_of(deploy(board, "--rollback", "textures"))
 
 
+def test_a_name_that_looks_like_an_option_is_a_name(board):
+    for name in ("--help", "--store=elsewhere", "'; touch x; '"):
+        assert f"Expected a previous version of {name!r}" in error_of(deploy(board, "--rollback", name))
+    assert not (board.home / "x").exists()
+
+
 def test_a_board_without_edgekit(board, golden_bundle):
     (board.home / "edgekit-venv/bin/edgekit").unlink()
     assert "Expected edgekit on board, found no edgekit in its PATH" in error_of(deploy(board, golden_bundle))
@@ -167,8 +175,9 @@ def test_a_board_with_an_older_edgekit(board, golden_bundle):
 
 
 def test_a_board_that_answers_with_something_else(board, golden_bundle):
-    board.put_command("edgekit-venv/bin/edgekit", "cat > /dev/null; echo hello")
-    assert "Expected JSON from edgekit on board" in error_of(deploy(board, golden_bundle))
+    for answer in ("hello", "[]", '{"version": "1"}'):
+        board.put_command("edgekit-venv/bin/edgekit", f"cat > /dev/null; echo '{answer}'")
+        assert "Expected edgekit on board to answer with what its store holds" in error_of(deploy(board, golden_bundle))
     board.put_command("edgekit-venv/bin/edgekit", "echo 'Illegal instruction' >&2; exit 132")
     assert "ended with 132: Illegal instruction" in error_of(deploy(board, golden_bundle))
 
@@ -192,6 +201,48 @@ def test_a_host_that_looks_like_an_option_is_none(board, golden_bundle, tmp_path
     result = subprocess.run([*command, golden_bundle], capture_output=True, text=True, check=False)
     error_of(result)
     assert not (tmp_path / "x").exists()
+
+
+#: Runs a command on a terminal of its own.
+_ON_A_TERMINAL = "import pty, sys; sys.exit(pty.spawn(sys.argv[1:]) >> 8)"
+
+
+def test_what_ssh_asks_on_the_terminal_stays_there_until_it_is_answered(board, golden_bundle, tmp_path):
+    asking = tmp_path / "asking"
+    known = f"UserKnownHostsFile {tmp_path / 'known'}\n  StrictHostKeyChecking ask\n  #"
+    asking.write_text(board.ssh_config.read_text().replace("UserKnownHostsFile", known).replace("BatchMode yes", ""))
+    command = [sys.executable, "-m", "edgekit", "deploy", board.name, golden_bundle, "--ssh-config", asking]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "bufsize": 0}
+    with subprocess.Popen([sys.executable, "-c", _ON_A_TERMINAL, *map(str, command)], **pipes) as process:
+        seen = b""
+        while b"yes/no" not in seen:
+            seen += process.stdout.read(4096) or pytest.fail(seen.decode())
+        time.sleep(0.5)
+        process.stdin.write(b"yes\n")
+        rest = process.stdout.read(4096)
+        while piece := process.stdout.read(4096):
+            rest += piece
+    wipe = b"\x1b[2K"
+    assert wipe not in seen + rest.partition(b"yes\r\n")[0]
+    assert b"is current; before: nothing" in rest
+
+
+def test_an_interrupt_ends_ssh_and_says_what_may_have_happened(golden_bundle, tmp_path, monkeypatch):
+    ssh = tmp_path / "ssh"
+    ssh.write_text(f"#!/bin/sh\necho edgekit-answer-begins\ncat > /dev/null\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    command = [sys.executable, "-m", "edgekit", "deploy", "board", golden_bundle]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()):
+            time.sleep(0.05)
+        process.terminate()
+        assert process.stderr.read() == (
+            "error: Interrupted. What board had received whole by then it may still carry out; ask again.\n"
+        )
+    assert process.returncode == 2
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_bundle_or_a_rollback(board, golden_bundle):
