@@ -131,6 +131,13 @@ def test_a_path_that_cannot_be_is_one_line(golden_bundle, tmp_path, option, valu
     assert line.startswith("error: Expected ")
 
 
+def test_a_file_where_the_models_folder_belongs(golden_bundle, store):
+    store.root.mkdir()
+    (store.root / "textures").write_text("")
+    with pytest.raises(UserError, match="Expected a folder at .*textures"):
+        install(golden_bundle, store)
+
+
 def test_a_full_disk_leaves_no_empty_folder_in_the_store(golden_bundle, store, monkeypatch):
     def full(_folder: Path, _files: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -200,7 +200,7 @@ class Manifest:
 def _parse(text: str, where: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"Expected JSON in {where}: {error}. Export or pack the bundle again.") from error
 
 

@@ -126,7 +126,7 @@ def _parse(content: bytes, path: Path) -> tuple[str, bytes]:
         if document["algorithm"] != ALGORITHM:
             raise ValueError(f"algorithm {document['algorithm']!r}")
         return str(document["key"]), base64.b64decode(document["signature"], validate=True)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise SignatureError(
             f"Expected an {ALGORITHM} signature in {SIGNATURE} of {path}, got {error}. Sign it again."
         ) from error

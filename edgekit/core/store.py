@@ -95,17 +95,11 @@ class Store:
 
         Raises:
             BundleError: when it is none that a model may have.
-            UserError: when the root is no folder, or may not be made or read.
+            UserError: when the root is no folder, or cannot be made.
         """
         _check_name(name)
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            folder = os.open(self.root, os.O_RDONLY)
-        except OSError as error:
-            raise UserError(
-                f"Expected the folder of a bundle store at {self.root}, or to be able to make it: {error.strerror}. "
-                "Choose another one with --store, or let its owner install."
-            ) from error
+        _make_folder(self.root)
+        folder = os.open(self.root, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)
             yield
@@ -120,12 +114,13 @@ class Store:
 
         Raises:
             BundleError: when its name is none that a model may have, or the version lies there with other bytes.
+            UserError: when the name's folder is none, or cannot be made.
         """
         name, version = bundle.manifest.name, bundle.version
         _check_name(name)
         path = self.root / name / version
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(path.parent)
             try:
                 bundle.save(path)
             except BaseException:
@@ -193,6 +188,16 @@ def _check_name(name: str) -> None:
             f"Expected a bundle's name of at most 128 letters, digits, '.', '_' and '-' (and not {RESERVED!r}), got {name!r}. "
             "Export or pack it under another name."
         )
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Expected a folder at {path} for bundles, or to be able to make it: {error.strerror}. "
+            "Choose another --store, or let its owner install."
+        ) from error
 
 
 def _is_version(path: Path) -> bool:

@@ -147,10 +147,11 @@ def test_a_manifest_that_is_wrong_is_refused_with_the_key(tmp_path, change, mess
         Bundle.open(path)
 
 
-def test_a_manifest_that_is_no_json_is_refused(tmp_path):
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_a_manifest_that_is_no_json_is_refused(tmp_path, text):
     path = tmp_path / "fire.bundle"
     write_bundle(path, example(), FILES)
-    (path / "manifest.json").write_text("{")
+    (path / "manifest.json").write_text(text)
     with pytest.raises(BundleError, match="Expected JSON in manifest.json"):
         Bundle.open(path)
 

@@ -120,7 +120,16 @@ def test_a_file_exchanged_together_with_its_digest_breaks_the_signature(tmp_path
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b'{"algorithm": "RSA", "key": "a", "signature": ""}', b"\xff\xfe", b'{"algorithm": "Ed25519"}']
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"algorithm": "RSA", "key": "a", "signature": ""}',
+        b"\xff\xfe",
+        b'{"algorithm": "Ed25519"}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_broken_signature_file_is_one_clear_error(bundle, key, content):
     put_file(bundle, SIGNATURE, content)

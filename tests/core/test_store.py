@@ -92,7 +92,7 @@ def test_a_name_that_cannot_be_served_is_not_written(tmp_path, name):
 def test_a_root_that_is_no_folder_and_cannot_be_one(tmp_path):
     (tmp_path / "file").write_text("")
     for root in (tmp_path / "file", tmp_path / "file" / "store"):
-        with pytest.raises(UserError, match="Expected the folder of a bundle store"), Store(root).locked("fire"):
+        with pytest.raises(UserError, match="Expected a folder at .* for bundles"), Store(root).locked("fire"):
             pass
 
 
