@@ -75,12 +75,11 @@ def install(source: Path, store: Store, signed_by: Path | None = None, daemon: P
     name = bundle.manifest.name
     with store.locked(name):
         known = store.versions(name)
-        version = store.write(bundle)
         try:
-            return _make_current(store, name, version, checks, daemon)
+            return _make_current(store, name, store.write(bundle), checks, daemon)
         except BaseException:
-            if version not in known:
-                store.remove(name, version)
+            if bundle.version in {*store.versions(name)} - {*known, store.current(name)}:
+                store.remove(name, bundle.version)
             raise
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -146,6 +147,19 @@ def test_a_full_disk_leaves_no_empty_folder_in_the_store(golden_bundle, store, m
     with pytest.raises(OSError, match="No space left"):
         install(golden_bundle, store)
     assert list(store.root.iterdir()) == []
+
+
+def test_an_interrupt_between_writing_and_switching_leaves_no_version_behind(golden_bundle, second, store, monkeypatch):
+    first, rename = install(golden_bundle, store), os.rename
+
+    def interrupted(source: Path, target: Path) -> None:
+        rename(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        install(second, store)
+    assert store.versions("textures") == (store.current("textures"),) == (first.version,)
 
 
 def test_two_at_once_take_turns(golden_bundle, second, store):
