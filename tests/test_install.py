@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
@@ -230,6 +231,32 @@ def test_a_first_version_that_the_daemon_refuses_is_not_current(served, golden_b
         install(with_manifest(golden_bundle, tmp_path / "new.bundle", name="new"), fresh, daemon=served.uds)
     assert fresh.current("new") is None
     assert not (fresh.root / "new").exists()
+
+
+def test_a_daemon_that_refused_a_new_model_is_ready_as_before(golden_bundle, second, store, tmp_path):
+    pytest.importorskip("uvicorn", reason="needs edgekit[daemon]")
+    pytest.importorskip("cryptography", reason="needs edgekit[sign]")
+    from edgekit.daemon.settings import Settings
+    from tests.daemon.client import running
+
+    new_key(tmp_path / "key")
+    sign(second, tmp_path / "key")
+    install(second, store)
+    new = with_manifest(golden_bundle, tmp_path / "new.bundle", name="new")
+    settings = Settings(store=store.root, port=0, uds=tmp_path / "s", watch_s=0.05, signed_by=public_path(tmp_path / "key"))
+    with running(settings) as served:
+        with pytest.raises(GateError, match="it refuses"):
+            install(new, store, daemon=served.uds)
+        for _ in range(200):
+            if served.get("/v2/health/ready").status == 200:
+                break
+            time.sleep(0.05)
+        assert served.get("/v2/health/ready").status == 200
+        assert "new" not in served.get("/v1/status").body.decode()
+        assert 'edgekit_model_load_refused{model="new"} 0.0' in served.get("/metrics").body.decode()
+        sign(new, tmp_path / "key")
+        install(new, store, daemon=served.uds)
+        assert served.get("/v2/models/new").status == 200
 
 
 def test_a_daemon_of_another_store_is_found_out(served, second, tmp_path):

@@ -104,6 +104,10 @@ class Metrics:
         self._forget_info(model)
         self._ready.labels(model).set(0)
 
+    def forgotten(self, model: str) -> None:
+        """A model that did not answer is wanted no more."""
+        self._refused.labels(model).set(0)
+
     def text(self) -> bytes:
         """The exposition format; reads files of /proc and /sys, so call it in a thread."""
         return generate_latest(self.registry)

@@ -109,6 +109,7 @@ class Service:
             threads=settings.threads,
             signed_by=settings.signed_by,
         )
+        self._given = frozenset(sources)
         self._add(sources)
 
     @property
@@ -209,11 +210,21 @@ class Service:
             _log.error("the engine hangs and is left behind", extra={"model": name})
 
     async def _look(self) -> None:
-        """Take in what has appeared; where the store cannot be read, what is known goes on."""
+        """Take in what has appeared, forget what has gone; where the store cannot be read, what is known goes on."""
         try:
-            self._add(await self._aside(self._discover))
+            async with self._loading:
+                found = await self._aside(self._discover)
+                self._forget(found)
+                self._add(found)
         except OSError as error:
             _log.warning("the store cannot be read", extra={"reason": str(error)})
+
+    def _forget(self, found: Collection[str]) -> None:
+        """What answers, answers on; what never did, and was taken back, is no reason not to be ready."""
+        for slot in self.slots:
+            if slot.worker is None and slot.name not in self._given and slot.name not in found:
+                del self._slots[slot.name]
+                self.metrics.forgotten(slot.name)
 
     def _add(self, sources: dict[str, Source]) -> None:
         for name, source in sources.items():
@@ -225,6 +236,8 @@ class Service:
         """Load; where nothing is loaded at all and the wanted version is refused, the best of the others."""
         try:
             await self.load(slot.name)
+        except UnknownModel:  # gone since
+            return
         except LoadFailed:
             if slot.worker is None:
                 async with self._loading:
