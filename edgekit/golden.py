@@ -9,7 +9,7 @@ of the same version only.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,8 +73,12 @@ def make_golden(card: ModelCard, inputs: np.ndarray, artifacts: Iterable[tuple[A
     return stream.getvalue()
 
 
-def check_golden(bundle: Bundle) -> tuple[GoldenCheck, ...]:
+def check_golden(bundle: Bundle, step: Callable[[int, int], None] = lambda _one, _all: None) -> tuple[GoldenCheck, ...]:
     """Run every artifact on every installed runtime and compare with the bundle's golden vectors.
+
+    Args:
+        bundle: opened.
+        step: called with 1 and the number of all, after each.
 
     Raises:
         BundleError: when the golden file is unreadable or lacks an artifact.
@@ -82,11 +86,12 @@ def check_golden(bundle: Bundle) -> tuple[GoldenCheck, ...]:
     golden = _load(bundle)
     card = bundle.manifest.card
     frontend = create_frontend(card.frontend.name, card.frontend.config)
+    pairs = [(artifact, name) for artifact in bundle.manifest.artifacts for name in installed_runtimes(artifact.format)]
     checks = []
-    for artifact in bundle.manifest.artifacts:
-        for name in installed_runtimes(artifact.format):
-            with Pipeline(card, open_runtime(bundle.read(artifact.file), name, 1, artifact.format), frontend) as pipeline:
-                checks.append(_check(pipeline, artifact, golden))
+    for artifact, name in pairs:
+        with Pipeline(card, open_runtime(bundle.read(artifact.file), name, 1, artifact.format), frontend) as pipeline:
+            checks.append(_check(pipeline, artifact, golden))
+        step(1, len(pairs))
     return tuple(checks)
 
 

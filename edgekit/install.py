@@ -6,6 +6,7 @@ signature, too little memory), the links go back to what they were.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from edgekit.golden import GoldenCheck, check_golden
 from edgekit.pipeline import choose_artifact
 
 __all__ = ["Installed", "install", "roll_back"]
+
+Step = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,9 @@ class Installed:
         }
 
 
-def install(source: Path, store: Store, signed_by: Path | None = None, daemon: Path | None = None) -> Installed:
+def install(
+    source: Path, store: Store, signed_by: Path | None = None, daemon: Path | None = None, step: Step = lambda _one, _all: None
+) -> Installed:
     """Verify a bundle, put it into the store and make it the current version. Twice the same bundle is one version.
 
     Args:
@@ -61,6 +66,7 @@ def install(source: Path, store: Store, signed_by: Path | None = None, daemon: P
         store: where to; made where it is absent.
         signed_by: a public key that must have signed it; None takes any.
         daemon: Unix socket of a daemon that serves the store; it has to answer with the version before it counts as installed.
+        step: called with 1 and the number of all after each check of an artifact on a runtime.
 
     Raises:
         BundleError: when it is damaged, or its name cannot be a folder's.
@@ -71,7 +77,7 @@ def install(source: Path, store: Store, signed_by: Path | None = None, daemon: P
         UserError: when the store is no folder or may not be written, or no daemon listens on that socket.
     """
     bundle = Bundle.open(source)
-    checks = _verified(bundle, signed_by)
+    checks = _verified(bundle, signed_by, step)
     name = bundle.manifest.name
     with store.locked(name):
         known = store.versions(name)
@@ -84,7 +90,12 @@ def install(source: Path, store: Store, signed_by: Path | None = None, daemon: P
 
 
 def roll_back(
-    name: str, store: Store, version: str | None = None, signed_by: Path | None = None, daemon: Path | None = None
+    name: str,
+    store: Store,
+    version: str | None = None,
+    signed_by: Path | None = None,
+    daemon: Path | None = None,
+    step: Step = lambda _one, _all: None,
 ) -> Installed:
     """Verify an earlier version of the store and make it the current one; a second time goes forward again.
 
@@ -94,6 +105,7 @@ def roll_back(
         version: which; by default the one that was current before.
         signed_by: see `install`.
         daemon: see `install`.
+        step: see `install`.
 
     Raises:
         UserError: when there is no such version, or no previous one.
@@ -103,15 +115,15 @@ def roll_back(
     if wanted is None:
         versions = ", ".join(store.versions(name)) or "none"
         raise UserError(f"Expected a previous version of {name!r} in {store.root}, found none. Versions there: {versions}.")
-    checks = _verified(Bundle.open(store.path(name, wanted)), signed_by)
+    checks = _verified(Bundle.open(store.path(name, wanted)), signed_by, step)
     with store.locked(name):
         return _make_current(store, name, wanted, checks, daemon)
 
 
-def _verified(bundle: Bundle, signed_by: Path | None) -> tuple[GoldenCheck, ...]:
+def _verified(bundle: Bundle, signed_by: Path | None, step: Step) -> tuple[GoldenCheck, ...]:
     if signed_by is not None:
         verify(bundle, signed_by)
-    checks = check_golden(bundle)
+    checks = check_golden(bundle, step)
     if not checks:
         choose_artifact(bundle)  # raises the error with the install line
     for check in checks:

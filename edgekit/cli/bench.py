@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json as jsons
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgekit.cli.common import Bar, Json, boundary, log, print_json, print_table, progress_bar
+from edgekit.cli.bench_show import show
+from edgekit.cli.common import Bar, Json, boundary, log, print_json, progress_bar
+from edgekit.cli.late_bar import LateBar
 from edgekit.errors import GateError, UserError
 
 if TYPE_CHECKING:
-    from edgekit.bench.plan import Candidate
+    from edgekit.bench.plan import Candidate, Mode
     from edgekit.core.bundle import Bundle
 
-__all__ = ["bench"]
+__all__ = ["Wanted", "bench"]
 
 _WORTH_SAYING_S = 90
+_COMMAND = "edgekit"
 
 
 @boundary
@@ -37,6 +42,9 @@ def bench(
     against: Annotated[
         Path | None, typer.Option(help="An earlier --out of this board: exit code 1 where one became slower.")
     ] = None,
+    remote: Annotated[str | None, typer.Option(help="Measure on a board over ssh: user@host.", metavar="HOST")] = None,
+    edgekit: Annotated[str, typer.Option(help="With --remote: the board's command.")] = _COMMAND,
+    ssh_config: Annotated[Path | None, typer.Option(help="With --remote: in place of ~/.ssh/config.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write the whole document, raw samples too, to a JSON file.")] = None,
     json: Json = False,
 ) -> None:
@@ -48,10 +56,7 @@ def bench(
     Example: edgekit bench fire.bundle --images photos --threads 1 --threads 4 --out bench.json
     """
     from edgekit.bench.against import compare_with, read_measurement
-    from edgekit.bench.compare import pairs_of
-    from edgekit.bench.plan import DEFAULT, QUICK, SMOKE, STRICT, candidates_of
-    from edgekit.bench.report import HEADER, table
-    from edgekit.bench.run import bench_bundle
+    from edgekit.bench.plan import DEFAULT, QUICK, SMOKE, STRICT
     from edgekit.cli.predict import expand
     from edgekit.core.bundle import Bundle
 
@@ -59,23 +64,16 @@ def bench(
         raise UserError("Expected one of --smoke, --quick and --strict, got several. Choose one.")
     if compare and precision is not None:
         raise UserError(f"Expected --compare or --precision, got both ({precision}). Leave one out.")
+    if remote is None and (edgekit != _COMMAND or ssh_config is not None):
+        raise UserError("Expected --edgekit and --ssh-config with --remote HOST, got no host. Add it, or leave them out.")
     if out is not None and not out.parent.is_dir():
         raise UserError(f"Expected the folder {out.parent} to exist, to write {out.name} into. Create it first.")
     mode = SMOKE if smoke else QUICK if quick else STRICT if strict else DEFAULT
     earlier = read_measurement(against) if against is not None else None
     opened = Bundle.open(bundle)
-    windows = opened.manifest.frontend.name == "samples"
-    candidates = candidates_of(opened, runtime, precision, threads or [1])
-    pairs = pairs_of(candidates) if compare else ()
-    candidates = tuple(candidate for pair in pairs for candidate in pair) or candidates
-    paths = expand([str(images)], windows) if images else []
-    if (seconds := len(candidates) * mode.seconds_each) > _WORTH_SAYING_S:
-        log(f"{len(candidates)} candidates, about {seconds / 60:.0f} minutes; --runtime, --precision and --quick make it shorter")
-    with progress_bar() as progress:
-        progress.start("bench", len(candidates) * (1 + mode.windows))
-        document = bench_bundle(opened, candidates, mode, paths, progress.advance)
-        if pairs:
-            document["comparison"] = _comparison(opened, document, pairs, paths, progress)
+    paths = expand([str(images)], opened.manifest.frontend.name == "samples") if images else []
+    wanted = Wanted(mode, runtime, precision, tuple(threads or [1]), compare)
+    document = _here(opened, wanted, paths) if remote is None else _there(remote, ssh_config, edgekit, opened, wanted, paths)
     if earlier is not None:
         document["against"] = compare_with(document, earlier)
     if out is not None:
@@ -83,10 +81,57 @@ def bench(
     if json:
         print_json(document)
     else:
-        print_table(HEADER, table(document["runs"]))
-        _show(document)
+        show(document)
     if earlier is not None and document["against"]["slower"]:
         raise GateError(f"Expected every run as fast as in {against} within the spread of the windows, some are slower.")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to measure, and how long."""
+
+    mode: Mode
+    runtime: str | None
+    precision: str | None
+    threads: tuple[int, ...]
+    compare: bool
+
+    def options(self) -> list[str]:
+        """The same for another `edgekit bench`."""
+        given = [("runtime", self.runtime), ("precision", self.precision), *(("threads", count) for count in self.threads)]
+        words = [f"--{name}={value}" for name, value in given if value is not None]
+        mode = [] if self.mode.name == "default" else [f"--{self.mode.name}"]
+        return [*words, *mode, *(["--compare"] if self.compare else [])]
+
+
+def _here(bundle: Bundle, wanted: Wanted, paths: list[Path]) -> dict[str, Any]:
+    from edgekit.bench.compare import pairs_of
+    from edgekit.bench.plan import candidates_of
+    from edgekit.bench.run import bench_bundle
+
+    mode = wanted.mode
+    candidates = candidates_of(bundle, wanted.runtime, wanted.precision, wanted.threads)
+    pairs = pairs_of(candidates) if wanted.compare else ()
+    candidates = tuple(candidate for pair in pairs for candidate in pair) or candidates
+    if (seconds := len(candidates) * mode.seconds_each) > _WORTH_SAYING_S:
+        log(f"{len(candidates)} candidates, about {seconds / 60:.0f} minutes; --runtime, --precision and --quick make it shorter")
+    with progress_bar() as progress:
+        progress.start("bench", len(candidates) * (1 + mode.windows))
+        document = bench_bundle(bundle, candidates, mode, paths, progress.advance)
+        if pairs:
+            document["comparison"] = _comparison(bundle, document, pairs, paths, progress)
+    return document
+
+
+def _there(host: str, ssh_config: Path | None, command: str, bundle: Bundle, wanted: Wanted, paths: list[Path]) -> dict[str, Any]:
+    from edgekit.bench.remote import bench_on
+    from edgekit.deploy.remote import RemoteEdgekit
+    from edgekit.deploy.ssh import Host
+
+    board = RemoteEdgekit(Host(host, ssh_config), command)
+    with ExitStack() as stack:
+        progress = LateBar(stack, "sending", "the board measures").progress
+        return bench_on(board, bundle, paths, wanted.options(), wanted.compare, progress)
 
 
 def _comparison(
@@ -101,40 +146,6 @@ def _comparison(
     qualities = qualities_of(bundle, pairs, inputs, progress.advance)
     firm = document["valid"] and document["mode"] != "smoke"
     return compare(document["runs"], qualities, firm, document["device"]["machine"])
-
-
-def _show(document: dict[str, Any]) -> None:
-    if "comparison" in document:
-        _show_comparison(document["comparison"])
-    if "against" in document:
-        _show_against(document["against"])
-    for warning in document["warnings"]:
-        log(f"warning: {warning}")
-
-
-def _show_against(against: dict[str, Any]) -> None:
-    header = ["against the earlier measurement", "runtime", "threads", "before ms", "now ms", "ratio", "spread ms", "verdict"]
-    rows = [
-        [
-            *(run["artifact"], run["runtime"], str(run["threads"])),
-            *(f"{run[key]:.3f}" for key in ("before_ms", "now_ms", "ratio", "spread_ms")),
-            run["verdict"] if against["firm"] else f"({run['verdict']})",
-        ]
-        for run in against["runs"]
-    ]
-    print_table(header, rows)
-    for note in against["notes"]:
-        log(f"note: not judged: {note}.")
-
-
-def _show_comparison(comparison: dict[str, Any]) -> None:
-    for pair in comparison["pairs"]:
-        typer.echo(f"{pair['runtime']}, {pair['threads']} thread(s): {pair['why']}. Ship {pair['ship']}.")
-    ship, firm = comparison["ship"], "" if comparison["firm"] else " (not firm: the measurement is invalid or too short)"
-    typer.echo(f"Ship {ship['artifact']} on {ship['runtime']}: {ship['p50_ms']:.3f} ms an image{firm}.")
-    typer.echo(f"Rule: {comparison['rule']}")
-    for note in comparison["notes"]:
-        log(f"note: {note}.")
 
 
 def _write(out: Path, document: dict[str, Any]) -> None:

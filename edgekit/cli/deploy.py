@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from edgekit.cli.common import Bar, Json, boundary, progress_bar
+from edgekit.cli.common import Json, boundary
 from edgekit.cli.install import say
+from edgekit.cli.late_bar import LateBar
 from edgekit.errors import UserError
 
 __all__ = ["deploy"]
@@ -35,35 +36,17 @@ def deploy(
     """
     from edgekit.deploy.deploying import OnBoard, roll_back
     from edgekit.deploy.deploying import deploy as send
+    from edgekit.deploy.remote import RemoteEdgekit
     from edgekit.deploy.ssh import Host
 
     if (bundle is None) == (rollback is None):
         raise UserError("Expected a bundle, or --rollback NAME, one of the two. See: edgekit deploy --help")
     if rollback is not None and signed_by is not None:
         raise UserError("Expected --signed-by with a bundle: a rollback sends nothing. The board's daemon checks what it loads.")
-    board = OnBoard(Host(host, ssh_config), edgekit, store, daemon)
+    board = OnBoard(RemoteEdgekit(Host(host, ssh_config), edgekit), store, daemon)
     if bundle is None:
         say(roll_back(board, str(rollback)), json)
         return
     with ExitStack() as stack:
-        installed = send(board, bundle, signed_by, _Sending(stack).progress)
+        installed = send(board, bundle, signed_by, LateBar(stack, "sending", "the board verifies it").progress)
     say(installed, json)
-
-
-class _Sending:
-    """A progress bar from the first byte on: even an empty one would wipe away what ssh asks before."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
-        self._bar: Bar | None = None
-        self._sent = 0
-
-    def progress(self, sent: int, of: int) -> None:
-        """See `edgekit.deploy.deploying.deploy`."""
-        if self._bar is None:
-            self._bar = self._stack.enter_context(progress_bar())
-            self._bar.start("sending", of)
-        self._bar.advance(sent)
-        self._sent += sent
-        if self._sent == of:
-            self._bar.start("the board verifies it", 1)

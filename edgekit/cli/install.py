@@ -6,18 +6,20 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from edgekit.cli.common import Json, boundary, print_json
+from edgekit.cli.late_bar import LateBar
 from edgekit.errors import UserError
 
 __all__ = ["install", "rollback", "say"]
 
 _STDIN = Path("-")
+_STAGE = "golden vectors"
 
 StoreOption = Annotated[Path, typer.Option(help="The bundle store, as of edgekit serve --store; made where it is absent.")]
 SignedBy = Annotated[Path | None, typer.Option(help="Take only what this public key signed; see edgekit sign.")]
@@ -41,8 +43,9 @@ def install(
     from edgekit.core.store import Store
     from edgekit.install import install as install_bundle
 
-    with _on_disk(bundle) as path:
-        installed = install_bundle(path, Store(_expanded(store)), signed_by, daemon and _expanded(daemon))
+    with _on_disk(bundle) as path, ExitStack() as stack:
+        step = LateBar(stack, _STAGE).progress
+        installed = install_bundle(path, Store(_expanded(store)), signed_by, daemon and _expanded(daemon), step)
     say(installed.to_json(), json)
 
 
@@ -62,7 +65,9 @@ def rollback(
     from edgekit.core.store import Store
     from edgekit.install import roll_back
 
-    rolled_back = roll_back(name, Store(_expanded(store)), version, signed_by, daemon and _expanded(daemon))
+    with ExitStack() as stack:
+        step = LateBar(stack, _STAGE).progress
+        rolled_back = roll_back(name, Store(_expanded(store)), version, signed_by, daemon and _expanded(daemon), step)
     say(rolled_back.to_json(), json)
 
 

@@ -116,7 +116,7 @@ def test_the_command_is_usable_from_its_help():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--smoke", "--quick"), "Expected --smoke or --quick, got both"),
+        (("--smoke", "--quick"), "Expected one of --smoke, --quick and --strict"),
         (("--smoke", "--out", "absent/b.json"), "Expected the folder absent to exist"),
         (("--smoke", "--images", "nowhere"), "Expected images at nowhere, found none"),
     ],

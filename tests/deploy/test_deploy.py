@@ -171,7 +171,7 @@ def test_a_board_without_edgekit(board, golden_bundle):
 
 def test_a_board_with_an_older_edgekit(board, golden_bundle):
     board.put_command("edgekit-venv/bin/edgekit", "echo \"error: No such command 'install'. See: edgekit --help\" >&2; exit 2")
-    assert "this one is older" in error_of(deploy(board, golden_bundle))
+    assert "it is older" in error_of(deploy(board, golden_bundle))
 
 
 def test_a_board_that_answers_with_something_else(board, golden_bundle):
