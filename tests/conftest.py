@@ -59,3 +59,15 @@ def trained_run(tmp_path_factory, textures) -> Path:
     out = tmp_path_factory.mktemp("runs") / "textures"
     train(TrainConfig(textures, "imagesig-cnn1d", out, epochs=30, size=(32, 32), depth=2, augment="none", batch_size=16))
     return out
+
+
+@pytest.fixture
+def board(tmp_path):
+    """A board that ssh reaches, with edgekit installed; see tests/deploy/board.py."""
+    from tests.deploy.board import running_board
+
+    folder = tmp_path / "board"
+    folder.mkdir()
+    with running_board(folder) as board:
+        board.put_edgekit()
+        yield board

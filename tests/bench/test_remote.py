@@ -9,19 +9,9 @@ import sys
 import pytest
 from PIL import Image
 
-from tests.deploy.board import running_board
 from tests.synthetic import CLASSES, texture
 
 pytestmark = pytest.mark.device
-
-
-@pytest.fixture
-def board(tmp_path):
-    folder = tmp_path / "board"
-    folder.mkdir()
-    with running_board(folder) as board:
-        board.put_edgekit()
-        yield board
 
 
 def bench(*words: object) -> subprocess.CompletedProcess[str]:

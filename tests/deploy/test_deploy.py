@@ -17,18 +17,9 @@ from edgekit.core.bundle import Bundle
 from edgekit.core.files import sha256_of
 from edgekit.core.signature import new_key, public_path, sign
 from edgekit.core.store import Store
-from tests.deploy.board import TestBoard, running_board
+from tests.deploy.board import TestBoard
 
 pytestmark = pytest.mark.device
-
-
-@pytest.fixture
-def board(tmp_path):
-    folder = tmp_path / "board"
-    folder.mkdir()
-    with running_board(folder) as board:
-        board.put_edgekit()
-        yield board
 
 
 def deploy(board: TestBoard, *arguments: object, host: str | None = None) -> subprocess.CompletedProcess[str]:
