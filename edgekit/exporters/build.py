@@ -82,6 +82,7 @@ def export(
     ranges: Ranges | None = None,
     layout: str = "",
     limit: float | None = None,
+    mixed: bool = False,
     gate: bool = True,
     progress: Progress | None = None,
 ) -> Export:
@@ -102,7 +103,8 @@ def export(
         layout: letters of the input's dimensions, batch first, e.g. "NRF".
         limit: points of accuracy that int8 may lose (of agreement, without labels); a file that loses more is mended by keeping
             layers in float, found on one half of the parity features and judged on the other. None: the usual gate, and no
-            mending.
+            mending unless `mixed`.
+        mixed: mend what misses the usual gate, where no limit is given.
         gate: False measures and records, but refuses nothing.
         progress: called with a short line before each step.
 
@@ -130,8 +132,9 @@ def export(
         gates.check_told_apart(checked)
     if found is not None:
         plan = replace(plan, observer=found.observer, symmetric=found.symmetric, samples=found.samples)
-    bound = None if limit is None else gates.int8_gate(limit, parity_labels is not None)
-    files, mixed = [], []
+    usual = gates.GATES["int8"] if mixed else None
+    bound = usual if limit is None else gates.int8_gate(limit, parity_labels is not None)
+    files, mended = [], []
     for format_, precision in profile.artifacts:
         file, wanted = artifact_file(format_, precision), replace(plan, precision=precision)
         judged_on = checked
@@ -139,9 +142,9 @@ def export(
         if bound is not None and precision == "int8" and found is not None:
             trial = Trial(format_, quantizable(format_, graphs[format_]), wanted, found, profile, checked)
             float32 = convert(format_, graphs[format_], replace(plan, precision="fp32"), None, profile).model
-            mixed.append(mend(trial, bound, file, float32, tell))
-            converted, wanted = mixed[-1].converted, replace(wanted, float_layers=mixed[-1].layers)
-            judged_on = mixed[-1].checked
+            mended.append(mend(trial, bound, file, float32, tell))
+            converted, wanted = mended[-1].converted, replace(wanted, float_layers=mended[-1].layers)
+            judged_on = mended[-1].checked
         else:
             converted = convert(format_, graphs[format_], wanted, found, profile)
         model = _embed(converted.model, format_, card_text)
@@ -157,7 +160,7 @@ def export(
             audit.check_numbers(model, format_, wanted, source, found, profile.scheme == "tensorrt")
         files.append((replace(artifact, parity=measured), model))
     digest = None if found is None else found.calibration
-    return Export(tuple(files), _tool_versions(), digest, found, reference, tuple(mixed))
+    return Export(tuple(files), _tool_versions(), digest, found, reference, tuple(mended))
 
 
 def reference_logits(module: nn.Module, features: np.ndarray, batch: int = 64) -> np.ndarray:

@@ -89,8 +89,9 @@ def export_run(
             weights to be fine-tuned, or what concerns int8 alone is asked for without int8.
     """
     check_new(out)
-    if MIXED in precisions:
-        precisions, limit = [*(p for p in precisions if p != MIXED), "int8"], 1.0 if limit is None else limit
+    mixed = MIXED in precisions
+    if mixed:
+        precisions = [*(p for p in precisions if p != MIXED), "int8"]
     profile = get_target(target).only(precisions, formats)
     plan = recipe or Recipe("int8")
     _check_int8_made(profile, plan, limit, tuning_epochs, ranges)
@@ -98,8 +99,8 @@ def export_run(
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
     source = open_source(run, calibration)
     _check_enough(min(plan.samples, source.size), profile, ranges)
-    # With a limit, layers are searched on one half and judged on the other.
-    count = PARITY_IMAGES if limit is None else 2 * PARITY_IMAGES
+    # Layers in float are searched on one half and judged on the other.
+    count = 2 * PARITY_IMAGES if mixed or limit is not None else PARITY_IMAGES
     if tuning_epochs:
         # Half of a small data set is left to fine-tune on.
         count = min(count, max(1, source.size // 2))
@@ -121,6 +122,7 @@ def export_run(
         ranges=ranges,
         layout=card.input.layout,
         limit=limit,
+        mixed=mixed,
         progress=steps.tell,
     )
     for line in (line for done in exported.mixed for line in mixed_lines(done)):

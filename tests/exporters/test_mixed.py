@@ -79,6 +79,23 @@ def test_int8_throughout_is_refused_where_nobody_asked_to_mend_it(network: nn.Mo
             exported(network, format_, None)
 
 
+def test_mixed_alone_asks_for_the_usual_gate_and_a_limit_for_no_more_than_it_says() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 12, 3, 2, 1), nn.ReLU(), nn.Conv2d(12, 12, 3, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(108, 4)]
+    network, target = train(nn.Sequential(*layers), *images(600, 1), epochs=4), Target("test", "for a test", (("onnx", "int8"),))
+    x, _ = images(2000, 4)
+    calibration = images(64, 3)[0]
+    made = export(network, calibration=calibration, parity_features=x, target=target, gate=False)
+    with open_runtime(made.files[0][1], "onnxruntime", format="onnx") as runtime:
+        found = np.concatenate([runtime.run({"features": image[None]})["logits"] for image in x]).argmax(axis=1)
+    same = found == made.reference.argmax(axis=1)
+    # One image of fifty is lost: two points, and within the two images that the usual gate allows.
+    chosen = np.r_[np.flatnonzero(~same)[:1], np.flatnonzero(same)[:49]]
+    few = {"calibration": calibration, "parity_features": x[chosen], "parity_labels": made.reference[chosen].argmax(axis=1)}
+    assert export(network, **few, target=target, mixed=True).mixed[0].layers == ()
+    assert export(network, **few, target=target, limit=1.0).mixed[0].layers != ()
+
+
 def test_a_mended_file_passes_its_gate_on_every_runtime_and_says_what_it_kept_in_float(mended: Export) -> None:
     (artifact,), (done,) = mended.artifacts, mended.mixed
     assert done.layers
