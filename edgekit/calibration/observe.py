@@ -34,7 +34,13 @@ class Tap(Protocol):
         ...
 
 
-def observe(taps: Mapping[Format, Tap], samples: Samples, observer: str, symmetric: bool = False) -> Ranges:
+def observe(
+    taps: Mapping[Format, Tap],
+    samples: Samples,
+    observer: str,
+    symmetric: bool = False,
+    input_range: tuple[float, float] | None = None,
+) -> Ranges:
     """Run every sample through every graph and observe all tensors, one range each.
 
     Args:
@@ -42,6 +48,8 @@ def observe(taps: Mapping[Format, Tap], samples: Samples, observer: str, symmetr
         samples: the calibration sample; gone through once.
         observer: a name of `edgekit.core.recipe.OBSERVERS`.
         symmetric: ranges (-a, a).
+        input_range: lowest and highest value that the input can have at all, where that is known better than from a sample; it
+            goes for every tensor that is the input in another shape, too.
 
     Raises:
         InputError: on samples that `samples.checked` refuses, or on NaN in a tensor, which is named.
@@ -57,7 +65,7 @@ def observe(taps: Mapping[Format, Tap], samples: Samples, observer: str, symmetr
                 if name not in known:
                     known[name] = create_observer(observer, symmetric=symmetric)
                 _update(known[name], name, values)
-    graphs = tuple(GraphRanges(format_, tap.graph, _ranges(found[format_])) for format_, tap in taps.items())
+    graphs = tuple(GraphRanges(format_, tap.graph, _ranges(found[format_], input_range)) for format_, tap in taps.items())
     return Ranges(observer, symmetric, len(samples), digest.hexdigest(), graphs)
 
 
@@ -68,5 +76,11 @@ def _update(observer: Observer, name: str, values: np.ndarray) -> None:
         raise InputError(f"Cannot calibrate tensor {name!r}. {error} Look at the layer that makes it, or export fp32.") from error
 
 
-def _ranges(observers: Mapping[str, Observer]) -> dict[str, Range]:
-    return {name: observer.range() for name, observer in observers.items()}
+def _ranges(observers: Mapping[str, Observer], input_range: tuple[float, float] | None) -> dict[str, Range]:
+    found = {name: observer.range() for name, observer in observers.items()}
+    if input_range is None:
+        return found
+    low, high = input_range
+    # A graph shows its input first.
+    seen = next(iter(found.values()))
+    return {name: Range((low,), (high,)) if range_ == seen else range_ for name, range_ in found.items()}

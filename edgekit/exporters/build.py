@@ -80,6 +80,7 @@ def export(
     target: str | Target = "generic",
     recipe: Recipe | None = None,
     ranges: Ranges | None = None,
+    input_range: tuple[float, float] | None = None,
     layout: str = "",
     limit: float | None = None,
     mixed: bool = False,
@@ -100,6 +101,8 @@ def export(
         target: profile or its name.
         recipe: granularity, observer, sample count and seed for the manifest; its precision is set an artifact.
         ranges: of an earlier export of this module, in place of those that the calibration sample would give.
+        input_range: lowest and highest value of the input, where the front end knows them: int8 then takes those, and not what
+            the calibration sample happened to hold.
         layout: letters of the input's dimensions, batch first, e.g. "NRF".
         limit: points of accuracy that int8 may lose (of agreement, without labels); a file that loses more is mended by keeping
             layers in float, found on one half of the parity features and judged on the other. None: the usual gate, and no
@@ -127,7 +130,7 @@ def export(
     if gate:
         _check_graphs(graphs, profile, checked)
     plan = recipe or Recipe("int8", samples=len(samples))
-    found = calibrate(graphs, samples, plan, profile, ranges)
+    found = calibrate(graphs, samples, plan, profile, ranges, input_range)
     if gate and any(precision.startswith("int8") for _, precision in profile.artifacts):
         gates.check_told_apart(checked)
     if found is not None:

@@ -65,7 +65,12 @@ def _float_graph(module: nn.Module, few: np.ndarray, format_: Format, target: Ta
 
 
 def calibrate(
-    graphs: Mapping[Format, bytes], samples: Samples, plan: Recipe, target: Target, known: Ranges | None = None
+    graphs: Mapping[Format, bytes],
+    samples: Samples,
+    plan: Recipe,
+    target: Target,
+    known: Ranges | None = None,
+    input_range: tuple[float, float] | None = None,
 ) -> Ranges | None:
     """Ranges of the graphs from which int8 is made, in one pass over the samples; None where no artifact is int8.
 
@@ -75,6 +80,7 @@ def calibrate(
         plan: observer and symmetry.
         target: its artifacts.
         known: ranges of an earlier export, taken instead where they fit.
+        input_range: see `edgekit.calibration.observe`; where the scheme is asymmetric.
 
     Raises:
         InputError: on samples that say nothing, NaN in a tensor, or known ranges of other graphs.
@@ -90,7 +96,8 @@ def calibrate(
     taps: dict[Format, Tap] = {
         format_: TfliteTap(model) if format_ == "tflite" else OnnxTap(model) for format_, model in prepared.items()
     }
-    return observe(taps, samples, plan.observer, plan.symmetric or target.scheme == "tensorrt")
+    symmetric = plan.symmetric or target.scheme == "tensorrt"
+    return observe(taps, samples, plan.observer, symmetric, None if symmetric else input_range)
 
 
 def quantizable(format_: Format, model: bytes) -> bytes:

@@ -131,6 +131,17 @@ class Pixels:
         return TensorSpec("features", "float32", shape, self._config.layout)
 
     @property
+    def full_range(self) -> tuple[float, float] | None:
+        """Values of the levels 0 and 255 where all channels share them, else None.
+
+        An int8 input of this very range has a step for each level: none is rounded.
+        """
+        if self._config.channels == "grey" or len({*self._scale.tolist()}) > 1 or len({*self._offset.tolist()}) > 1:
+            return None
+        ends = (self._offset[0], np.float32(255) * self._scale[0] + self._offset[0])
+        return float(min(ends)), float(max(ends))
+
+    @property
     def macs(self) -> int:
         """Multiply-accumulates of one image: scale and offset of every value, and three a pixel for grey."""
         height, width = self.size

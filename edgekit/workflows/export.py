@@ -9,13 +9,14 @@ from pathlib import Path
 from edgekit.calibration.ranges import RANGES_FILE, Ranges
 from edgekit.core.bundle import write_bundle
 from edgekit.core.files import check_new
-from edgekit.core.manifest import Manifest
+from edgekit.core.manifest import Manifest, ModelCard
 from edgekit.core.recipe import Recipe
 from edgekit.errors import DataError, UserError
 from edgekit.exporters.any_module import LEAST_SAMPLES
 from edgekit.exporters.build import export
 from edgekit.exporters.bundling import manifest_of
 from edgekit.exporters.targets import Target, get_target
+from edgekit.frontends import Pixels, create_frontend
 from edgekit.golden import GOLDEN, make_golden
 from edgekit.models.checkpoint import Run, load_run
 from edgekit.training.progress import Progress
@@ -120,6 +121,7 @@ def export_run(
         target=profile,
         recipe=plan,
         ranges=ranges,
+        input_range=_input_range(card),
         layout=card.input.layout,
         limit=limit,
         mixed=mixed,
@@ -136,6 +138,11 @@ def export_run(
     manifest = replace(manifest_of(run.config.model, card, profile, exported, others), tuning=tuning)
     write_bundle(out, manifest, {**{artifact.file: model for artifact, model in exported.files}, **others})
     return manifest
+
+
+def _input_range(card: ModelCard) -> tuple[float, float] | None:
+    frontend = create_frontend(card.frontend.name, card.frontend.config)
+    return frontend.full_range if isinstance(frontend, Pixels) else None
 
 
 def _check_enough(samples: int, profile: Target, ranges: Ranges | None) -> None:

@@ -9,6 +9,7 @@ from edgekit.calibration.observe import observe
 from edgekit.calibration.ranges import Range
 from edgekit.calibration.representative import sample_digest
 from edgekit.calibration.samples import ArraySamples, StreamedSamples
+from edgekit.core.spec import Affine
 from edgekit.errors import InputError, UnknownNameError
 
 
@@ -77,3 +78,20 @@ def test_a_stream_of_another_shape_is_refused(values: np.ndarray) -> None:
 def test_an_unknown_observer_is_refused_before_anything_runs(values: np.ndarray) -> None:
     with pytest.raises(UnknownNameError, match="Unknown observer 'magic'"):
         observe({}, ArraySamples(values), "magic")
+
+
+class Turner:
+    """Shows its input, the same in another shape, and twice of it."""
+
+    graph = "turner"
+
+    def __call__(self, sample: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        yield from (("in", sample), ("turned", sample.transpose(0, 2, 1)), ("twice", 2 * sample))
+
+
+def test_what_the_input_can_be_at_all_goes_for_it_in_every_shape(values: np.ndarray) -> None:
+    (graph,) = observe({"onnx": Turner()}, ArraySamples(values), "percentile", input_range=(-2.0, 1.984375)).graphs
+    assert graph.tensors["in"] == graph.tensors["turned"] == Range((-2.0,), (1.984375,))
+    assert graph.tensors["in"].affine() == Affine(1 / 64, 0, "int8")
+    (seen,) = observe({"onnx": Turner()}, ArraySamples(values), "percentile").graphs
+    assert graph.tensors["twice"] == seen.tensors["twice"]

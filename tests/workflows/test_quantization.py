@@ -16,9 +16,15 @@ from edgekit.calibration import observers
 from edgekit.calibration.ranges import Range, Ranges
 from edgekit.cli import main
 from edgekit.core.bundle import Bundle
+from edgekit.core.recipe import Recipe
+from edgekit.core.spec import Affine
+from edgekit.frontends import create_frontend
 from tests.synthetic import CLASSES, write_textures
 
 pytest.importorskip("torch", reason="the workstation's side needs torch")
+
+from edgekit.training.progress import Silent
+from edgekit.workflows.export import export_run
 
 
 @dataclass(frozen=True)
@@ -51,10 +57,6 @@ def edgekit(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], 
 @pytest.fixture(scope="module")
 def by_mse(tmp_path_factory: pytest.TempPathFactory, trained_run: Path) -> Path:
     """A bundle of int8 alone."""
-    from edgekit.core.recipe import Recipe
-    from edgekit.training.progress import Silent
-    from edgekit.workflows.export import export_run
-
     out = tmp_path_factory.mktemp("by-mse") / "m.bundle"
     export_run(trained_run, out, Silent(), recipe=Recipe("int8", observer="mse"), precisions=["int8"])
     return out
@@ -238,3 +240,24 @@ def test_a_front_end_inside_leaves_int8_tflite_out_and_says_so(trained_run: Path
     manifest = Bundle.open(tmp_path / "x.bundle").manifest
     assert [artifact.file for artifact in manifest.artifacts] == ["model.fp32.tflite"]
     assert manifest.default is None
+
+
+@pytest.mark.parametrize("observer", ["min-max", "percentile"])
+def test_int8_rounds_no_level_of_a_pixel(tmp_path: Path, observer: str) -> None:
+    from edgekit.training.config import TrainConfig
+    from edgekit.training.loop import train
+
+    # None of these pictures is black or white anywhere: what the sample holds is not all that may come.
+    data = write_textures(tmp_path / "data", train=20, test=5)
+    for file in data.rglob("*.png"):
+        Image.fromarray((60 + np.asarray(Image.open(file)) // 3).astype(np.uint8)).save(file)
+    train(TrainConfig(data, "fc-pixels", tmp_path / "run", epochs=2, size=(16, 16), refit=False))
+    export_run(tmp_path / "run", tmp_path / "b", Silent(), recipe=Recipe("int8", observer=observer), precisions=["int8"])
+    bundle = Bundle.open(tmp_path / "b")
+    levels = np.arange(256, dtype=np.uint8)
+    frontend = create_frontend(bundle.manifest.frontend.name, bundle.manifest.frontend.config)
+    picture = np.repeat(levels.reshape(16, 16, 1), 3, axis=2)
+    for artifact in bundle.artifacts():
+        assert artifact.input.affine == Affine(1 / 64, 0, "int8")
+        stored = frontend.quantize(picture, artifact.input.affine)
+        assert (stored[0].ravel() == levels.astype(int) - 128).all()
