@@ -35,7 +35,7 @@ def read_measurement(path: Path) -> dict[str, Any]:
         _ = document["device"]["machine"], document["comparable"], document["mode"]
     except OSError as error:
         raise UserError(f"Expected a measurement of edgekit bench at {path}: {error.strerror}.") from error
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"Expected a measurement as edgekit bench --out writes it, {path} is none. Measure again.") from error
     return document
 
@@ -65,8 +65,9 @@ def compare_with(document: Mapping[str, Any], earlier: Mapping[str, Any]) -> dic
 def _by_key(document: Mapping[str, Any]) -> dict[_Key, dict[str, Any]]:
     runs = {(run["artifact"], run["runtime"], run["threads"]): run for run in document["runs"]}
     for run in runs.values():
-        if not run["end_to_end"]["window_p50_ms"]:
-            raise ValueError("a run without windows")
+        windows = run["end_to_end"]["window_p50_ms"]
+        if not windows or not all(isinstance(ms, int | float) and ms > 0 for ms in windows):
+            raise ValueError("a run without milliseconds")
     return runs
 
 

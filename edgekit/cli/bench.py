@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edgekit.bench.plan import Candidate, Mode
     from edgekit.core.bundle import Bundle
 
-__all__ = ["Wanted", "bench"]
+__all__ = ["bench"]
 
 _WORTH_SAYING_S = 90
 _COMMAND = "edgekit"
@@ -72,7 +72,7 @@ def bench(
     earlier = read_measurement(against) if against is not None else None
     opened = Bundle.open(bundle)
     paths = expand([str(images)], opened.manifest.frontend.name == "samples") if images else []
-    wanted = Wanted(mode, runtime, precision, tuple(threads or [1]), compare)
+    wanted = _Wanted(mode, runtime, precision, tuple(threads or [1]), compare)
     document = _here(opened, wanted, paths) if remote is None else _there(remote, ssh_config, edgekit, opened, wanted, paths)
     if earlier is not None:
         document["against"] = compare_with(document, earlier)
@@ -87,7 +87,7 @@ def bench(
 
 
 @dataclass(frozen=True)
-class Wanted:
+class _Wanted:
     """What to measure, and how long."""
 
     mode: Mode
@@ -104,7 +104,7 @@ class Wanted:
         return [*words, *mode, *(["--compare"] if self.compare else [])]
 
 
-def _here(bundle: Bundle, wanted: Wanted, paths: list[Path]) -> dict[str, Any]:
+def _here(bundle: Bundle, wanted: _Wanted, paths: list[Path]) -> dict[str, Any]:
     from edgekit.bench.compare import pairs_of
     from edgekit.bench.plan import candidates_of
     from edgekit.bench.run import bench_bundle
@@ -123,7 +123,9 @@ def _here(bundle: Bundle, wanted: Wanted, paths: list[Path]) -> dict[str, Any]:
     return document
 
 
-def _there(host: str, ssh_config: Path | None, command: str, bundle: Bundle, wanted: Wanted, paths: list[Path]) -> dict[str, Any]:
+def _there(
+    host: str, ssh_config: Path | None, command: str, bundle: Bundle, wanted: _Wanted, paths: list[Path]
+) -> dict[str, Any]:
     from edgekit.bench.remote import bench_on
     from edgekit.deploy.remote import RemoteEdgekit
     from edgekit.deploy.ssh import Host

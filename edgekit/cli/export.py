@@ -33,7 +33,9 @@ def export(
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="Only this of the target's precisions, or mixed: int8 by --gate; may be given several times."),
+        typer.Option(
+            help="Only this of the target's precisions, or mixed: int8, layers in float where it misses its gate; several times."
+        ),
     ] = None,
     formats: Annotated[
         list[str] | None, typer.Option("--format", help="Only this of the target's formats, onnx or tflite.")

@@ -68,7 +68,9 @@ def test_what_cannot_be_held_against_each_other_is_not_judged(change, note):
     assert not against["slower"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"runs": [{}]}', json.dumps(measured(run()))])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", '{"runs": [{}]}', json.dumps(measured(run())), json.dumps(measured(run(0.0)))]
+)
 def test_another_file_is_no_measurement(tmp_path, content):
     (tmp_path / "old.json").write_text(content)
     with pytest.raises(UserError, match="as edgekit bench --out writes it"):

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,39 +62,11 @@ def running_board(folder: Path) -> Iterator[TestBoard]:
     home, login, key = folder / "home", folder / "login.sh", folder / "key"
     home.mkdir()
     login.write_text("")
-    user_key = asyncssh.generate_private_key("ssh-ed25519")
+    user_key, host_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     user_key.write_private_key(key)
     key.chmod(0o600)
     user_key.write_public_key(folder / "authorized")
-    # What install.sh puts on PATH is not on the PATH of the machine that tests.
-    environment = {"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)}
-
-    async def copy(source: Any, sink: Any) -> None:
-        while piece := await source.read(1 << 16):
-            sink.write(piece)
-
-    async def feed(source: Any, sink: Any) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # what runs there gave up reading
-            await copy(source, sink)
-            await sink.drain()
-        sink.close()
-
-    async def handle(process: Any) -> None:
-        shell = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-c", f". {login}; {process.command}"),
-            cwd=home,
-            env=environment,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        feeding = asyncio.ensure_future(feed(process.stdin, shell.stdin))
-        await asyncio.gather(copy(shell.stdout, process.stdout), copy(shell.stderr, process.stderr))
-        feeding.cancel()
-        process.exit(await shell.wait())
-
     started, found = threading.Event(), []
-    host_key = asyncssh.generate_private_key("ssh-ed25519")
 
     async def serve() -> None:
         stop = asyncio.Event()
@@ -102,7 +75,7 @@ def running_board(folder: Path) -> Iterator[TestBoard]:
             0,
             server_host_keys=[host_key],
             authorized_client_keys=str(folder / "authorized"),
-            process_factory=handle,
+            process_factory=partial(_run, home, login),
             encoding=None,
         ) as server:
             found.append((server.get_port(), asyncio.get_running_loop(), stop))
@@ -114,15 +87,49 @@ def running_board(folder: Path) -> Iterator[TestBoard]:
     try:
         if not started.wait(30):
             raise RuntimeError("the SSH server did not start")
-        port, loop, stop = found[0]
-        public = host_key.export_public_key().decode().strip()
-        (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
-        config = folder / "ssh_config"
-        config.write_text(
-            f"Host board\n  HostName 127.0.0.1\n  Port {port}\n  User pi\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
-            f"  UserKnownHostsFile {folder / 'known_hosts'}\n  GlobalKnownHostsFile /dev/null\n  BatchMode yes\n"
-        )
+        config = _write_config(folder, key, found[0][0], host_key.export_public_key().decode().strip())
         yield TestBoard("board", config, home, login)
-        loop.call_soon_threadsafe(stop.set)
     finally:
+        for _, loop, stop in found:
+            loop.call_soon_threadsafe(stop.set)
         thread.join(30)
+
+
+def _write_config(folder: Path, key: Path, port: int, host_key: str) -> Path:
+    """The ssh_config by which our client finds the board and knows it."""
+    known, config = folder / "known_hosts", folder / "ssh_config"
+    known.write_text(f"[127.0.0.1]:{port} {host_key}\n")
+    config.write_text(
+        f"Host board\n  HostName 127.0.0.1\n  Port {port}\n  User pi\n  IdentityFile {key}\n  IdentitiesOnly yes\n"
+        f"  UserKnownHostsFile {known}\n  GlobalKnownHostsFile /dev/null\n  BatchMode yes\n"
+    )
+    return config
+
+
+async def _run(home: Path, login: Path, process: Any) -> None:
+    """What sshd does with a command: the user's shell, in the user's home."""
+    shell = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", f". {login}; {process.command}"),
+        cwd=home,
+        # What install.sh puts on PATH is not on the PATH of the machine that tests.
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    feeding = asyncio.ensure_future(_feed(process.stdin, shell.stdin))
+    await asyncio.gather(_copy(shell.stdout, process.stdout), _copy(shell.stderr, process.stderr))
+    feeding.cancel()
+    process.exit(await shell.wait())
+
+
+async def _copy(source: Any, sink: Any) -> None:
+    while piece := await source.read(1 << 16):
+        sink.write(piece)
+
+
+async def _feed(source: Any, sink: Any) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # what runs there gave up reading
+        await _copy(source, sink)
+        await sink.drain()
+    sink.close()
