@@ -133,7 +133,7 @@ class Runner:
             if (waited_for := self.trained.get((job.data, teacher))) is not None:
                 waited_for.wait()
             command += ["--teacher", str(folder.with_name(teacher))]
-        self._check_same(folder.with_suffix(".train.json"), command)
+        self._check_same(folder.with_name(f"{job.name}.train.json"), command)
         if not (folder / "run.json").is_file():
             resume = ["--resume"] if (folder / "state.pt").is_file() else []
             self.edgekit("train", str(self.root / job.data), "--out", str(folder), *command, *resume)

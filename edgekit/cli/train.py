@@ -40,7 +40,7 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the warm-up and cosine schedule.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Examples a step.")] = None,
     patience: Annotated[int | None, typer.Option(min=0, help="Stop after so many epochs without progress; 0: never.")] = None,
-    amp: Annotated[str | None, typer.Option(help="Mixed precision on CUDA: bf16 or fp16.")] = None,
+    amp: Annotated[str | None, typer.Option(help="Mixed precision: bf16, or fp16 on CUDA.")] = None,
     teacher: Annotated[Path | None, typer.Option(help="A finished run of the same classes to learn from as well.")] = None,
     alpha: Annotated[float | None, typer.Option(help="Share of the true labels beside a teacher. [0.5]")] = None,
     temperature: Annotated[float | None, typer.Option(help="Divides both logits beside a teacher. [4]")] = None,

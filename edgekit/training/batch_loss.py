@@ -10,6 +10,7 @@ from edgekit.training.config import TrainConfig
 from edgekit.training.distill import distillation
 from edgekit.training.inputs import FitData
 from edgekit.training.losses import class_weights, create_loss, loss_weight
+from edgekit.training.optimise import MixedPrecision
 from edgekit.training.parallel import Processes
 
 __all__ = ["BatchLoss"]
@@ -23,10 +24,13 @@ class BatchLoss:
         data: what is trained on.
         config: loss, class weights, mixing, teacher's share.
         group: the processes that share a batch.
+        precision: of the forward passes.
     """
 
-    def __init__(self, module: nn.Module, data: FitData, config: TrainConfig, group: Processes) -> None:
-        self._module, self._data, self._config, self._group = module, data, config, group
+    def __init__(
+        self, module: nn.Module, data: FitData, config: TrainConfig, group: Processes, precision: MixedPrecision
+    ) -> None:
+        self._module, self._data, self._config, self._group, self._precision = module, data, config, group, precision
         self._alpha = class_weights(data.y.numpy(), data.classes) if config.class_weights else None
         on_device = None if self._alpha is None else self._alpha.to(group.device)
         self._loss = create_loss(config.loss, alpha=on_device, label_smoothing=config.label_smoothing)
@@ -52,11 +56,11 @@ class BatchLoss:
         own = np.arange(len(rows))[mine]
         x, targets = taken(own), self._data.y[rows]
         if not self._config.mixup:
-            logits = self._module(x)
+            logits = self._precision.logits(self._module, x)
             return self._taught(self._hard(logits, targets, mine), logits, self._soft(rows[own], x), len(rows))
         share, other = rng.beta(self._config.mixup, self._config.mixup), rng.permutation(len(rows))
         x_other = x[torch.from_numpy(other).to(device)] if self._group.count == 1 else taken(other[mine])
-        logits = self._module(share * x + (1 - share) * x_other)
+        logits = self._precision.logits(self._module, share * x + (1 - share) * x_other)
         loss = share * self._hard(logits, targets, mine) + (1 - share) * self._hard(logits, targets[other], mine)
         soft, soft_other = self._soft(rows[own], x), self._soft(rows[other[mine]], x_other)
         mixed = None if soft is None or soft_other is None else share * soft + (1 - share) * soft_other
@@ -77,7 +81,7 @@ class BatchLoss:
             return None
         if isinstance(teacher, nn.Module):
             with torch.no_grad():
-                logits = teacher(x).float()
+                logits = self._precision.logits(teacher, x)
         else:
             logits = teacher[rows].to(x.device)
         return torch.softmax(logits / self._config.temperature, dim=1)
@@ -85,5 +89,5 @@ class BatchLoss:
     def _taught(self, loss: Tensor, logits: Tensor, soft: Tensor | None, examples: int) -> Tensor:
         if soft is None:
             return loss
-        taught = distillation(logits.float(), soft, self._config.temperature) * (len(logits) / examples)
+        taught = distillation(logits, soft, self._config.temperature) * (len(logits) / examples)
         return self._config.alpha * loss + (1 - self._config.alpha) * taught

@@ -70,7 +70,7 @@ class TrainConfig:
         alpha: share of the true labels in the loss beside a teacher, 0 to 1.
         temperature: by which both logits are divided beside a teacher.
         patience: epochs without a better validation loss after which training stops; 0 for never.
-        amp: "bf16" or "fp16" on CUDA, None for float32.
+        amp: "bf16", or "fp16" on CUDA; None for float32.
         refit: once the split has shown what to expect, train anew on all images, validation ones included, for as many epochs,
             and keep the last weights; validation figures and temperature stay those of the network that had not seen them.
         resume: continue the interrupted run in `out`.

@@ -128,9 +128,9 @@ class _Trainer:
         if group.count > 1 and group.device.type == "cuda":
             self.module = nn.SyncBatchNorm.convert_sync_batchnorm(self.module)  # type: ignore[no-untyped-call]
         self.epochs = config.epochs or default_epochs(len(data.x), config.batch_size)
-        self.loss = BatchLoss(self.module, data, config, group)
-        self.optimizer = create_optimizer(config.optimizer, module, config.learning_rate, config.weight_decay)
         self.precision = MixedPrecision(config.amp, group.device)
+        self.loss = BatchLoss(self.module, data, config, group, self.precision)
+        self.optimizer = create_optimizer(config.optimizer, module, config.learning_rate, config.weight_decay)
         self.steps_per_epoch = len(self._batches(np.arange(len(data.x))))
         self.average = _copy(module.state_dict())
         self.best_weights = _copy(module.state_dict())
@@ -188,8 +188,7 @@ class _Trainer:
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            with self.precision.forward():
-                loss = self.loss(rows, rng)
+            loss = self.loss(rows, rng)
             self._step(loss, first + i)
             total += loss.detach() * len(rows)
         self.group.add([total])

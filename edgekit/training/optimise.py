@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -59,25 +59,27 @@ def learning_rate_at(step: int, steps: int, peak: float, schedule: str = "cosine
 
 
 class MixedPrecision:
-    """The forward pass in bf16 or fp16 on CUDA, weights and optimiser in float32; fp16 with a scaled loss.
+    """The network's forward pass in bf16 or fp16, weights and optimiser in float32; fp16 with a scaled loss.
 
     Args:
         amp: a name of `AMP`, None for float32 throughout.
         device: on which is trained.
 
     Raises:
-        UserError: on another device than CUDA.
+        UserError: on fp16 on another device than CUDA.
     """
 
     def __init__(self, amp: str | None, device: torch.device) -> None:
-        if amp is not None and device.type != "cuda":
-            raise UserError(f"Expected a CUDA device for --amp {amp}, found none: on a CPU it would be slower. Leave it out.")
-        self._dtype = None if amp is None else AMP[amp]
+        if amp == "fp16" and device.type != "cuda":
+            raise UserError("Expected a CUDA device for --amp fp16, found none. Pass --amp bf16, or leave it out.")
+        self._device, self._dtype = device.type, None if amp is None else AMP[amp]
         self._scaler = torch.amp.GradScaler("cuda", enabled=amp == "fp16")
 
-    def forward(self) -> AbstractContextManager[Any]:
-        """Around the forward pass and the loss."""
-        return nullcontext() if self._dtype is None else torch.autocast("cuda", self._dtype)
+    def logits(self, module: nn.Module, x: Tensor) -> Tensor:
+        """What the network says, (B, C) float32. Augmentation before and loss behind it keep float32."""
+        with nullcontext() if self._dtype is None else torch.autocast(self._device, self._dtype):
+            logits: Tensor = module(x)
+        return logits.float()
 
     def backward(self, loss: Tensor) -> None:
         """Gradients of the (scaled) loss."""

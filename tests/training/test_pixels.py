@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from edgekit.errors import DataError, UserError
 from edgekit.frontends.base import create_frontend
@@ -134,10 +133,21 @@ def test_an_augmentation_of_other_front_ends_is_refused(settings):
         train(settings(copies=2))
 
 
-def test_mixed_precision_on_a_cpu_is_refused_in_words(settings, tmp_path):
+def test_bf16_takes_nearly_the_steps_of_float32(settings, tmp_path):
+    """On any device: eight bits of each product's factors are dropped, weights and losses keep float32's."""
+    losses = []
+    for amp in (None, "bf16"):
+        train(settings(out=tmp_path / str(amp), amp=amp))
+        losses.append(np.genfromtxt(tmp_path / str(amp) / "curves.csv", delimiter=",", names=True)["train_loss"])
+    assert np.all(losses[0] != losses[1])
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.02)
+    weights = load_file(tmp_path / "bf16" / "model.safetensors")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float32}
+
+
+def test_fp16_on_a_cpu_is_refused_in_words(settings, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    train(settings(out=tmp_path / "other"))
-    with pytest.raises(UserError, match="CUDA device for --amp bf16, found none"):
-        train(replace(settings(), amp="bf16"))
+    with pytest.raises(UserError, match="CUDA device for --amp fp16, found none. Pass --amp bf16"):
+        train(settings(amp="fp16"))
     assert not (tmp_path / "run").exists()

@@ -1,8 +1,8 @@
-"""Time of a training step with the channels last against the channels first, network by network, on the CPU.
+"""Time of a training step on the CPU: channels first, last, last in bfloat16 (`--amp bf16`), network by network.
 
-usage: channels_last.py [NETWORK ...]      (no network: all below)
+usage: training_step.py [NETWORK ...]      (no network: all below)
 
-64 pictures a step, torch's own number of threads, both kinds in turns, least of the rounds.
+64 pictures a step, torch's own number of threads, all kinds in turns, least of the rounds.
 """
 
 from __future__ import annotations
@@ -23,21 +23,23 @@ NETWORKS: dict[str, tuple[int, ...]] = {
     "medianet-base-69": (3, 64, 64),
     "scatnet-edge": MODELS["scatnet-edge"].input_shape,
 }
-FORMATS = (torch.contiguous_format, torch.channels_last)
+KINDS = ((torch.contiguous_format, False), (torch.channels_last, False), (torch.channels_last, True))
 ROUNDS = 5
 
 
 def step_ms(name: str) -> list[float]:
-    """Least milliseconds of a step in each of `FORMATS`."""
+    """Least milliseconds of a step in each of `KINDS`."""
     x, targets = torch.randn(64, *NETWORKS[name]), torch.randint(0, 10, (64,))
-    modules = [create_model(name, classes=10, input_shape=NETWORKS[name]).to(memory_format=format_) for format_ in FORMATS]
+    modules = [create_model(name, classes=10, input_shape=NETWORKS[name]).to(memory_format=format_) for format_, _ in KINDS]
     optimizers = [torch.optim.AdamW(module.parameters()) for module in modules]
-    least = [float("inf")] * len(FORMATS)
+    least = [float("inf")] * len(KINDS)
     for _ in range(ROUNDS):
         for i, (module, optimizer) in enumerate(zip(modules, optimizers, strict=True)):
             start = time.perf_counter()
             optimizer.zero_grad()
-            functional.cross_entropy(module(x), targets).backward()
+            with torch.autocast("cpu", torch.bfloat16, enabled=KINDS[i][1]):
+                logits = module(x)
+            functional.cross_entropy(logits.float(), targets).backward()
             optimizer.step()
             least[i] = min(least[i], 1e3 * (time.perf_counter() - start))
     return least
@@ -46,10 +48,15 @@ def step_ms(name: str) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
-    print("| network | channels first, ms | last, ms | ratio |\n|---|---|---|---|")
+    print(
+        "| network | channels first, ms | last, ms | last, bf16, ms | last / first | bf16 / float32 |\n|---|---|---|---|---|---|"
+    )
     for name in parser.parse_args().networks:
-        first, last = step_ms(name)
-        print(f"| {name} at {NETWORKS[name][1]} | {first:.0f} | {last:.0f} | {last / first:.2f} |", flush=True)
+        first, last, bf16 = step_ms(name)
+        print(
+            f"| {name} at {NETWORKS[name][1]} | {first:.0f} | {last:.0f} | {bf16:.0f} | {last / first:.2f} | {bf16 / last:.2f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
