@@ -2,11 +2,12 @@
 
 The set is searched on one half of the images and confirmed on the other, which the search has not seen: the least set that just
 passes on some images was chosen by their chances, too, and would be flattered by them. Where it fails there, the search begins
-again with a stricter gate on its own half.
+again and asks on its own half for half the noise, too: labels of some hundred images come and go by chance, noise does not.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,8 +27,8 @@ __all__ = ["Mixed", "mend"]
 
 _ROUNDS = 100
 
-#: Of what the gate lets be lost, how much the search may lose on its own half, until what it finds passes on the other.
-_SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
+#: How often the other half is asked at most, and by how much the SQNR has to grow from one try to the next: half the noise.
+_TRIES, _STEP_DB = 6, 3.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Mixed:
         bytes: of this file and of plain int8.
         times_ms: median time of this file, of plain int8 and of float32 on this machine, one thread, in turns; None without
             layers.
-        share: of what the gate lets be lost, how much the search let be lost: of several layers, taking any one of them out
-            loses more than that on the images searched on.
+        asked_db: least SQNR that the search asked for besides the gate, None for none: of several layers, without any one of
+            them the gate or this is missed on the images searched on.
     """
 
     file: str
@@ -58,7 +59,7 @@ class Mixed:
     checked: gates.Checked
     bytes: tuple[int, int]
     times_ms: tuple[float, float, float] | None
-    share: float = 1.0
+    asked_db: float | None = None
 
 
 def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callable[[str], None]) -> Mixed:
@@ -81,16 +82,18 @@ def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callab
     searched, unseen = (replace(trial, checked=half) for half in trial.checked.halves(trial.recipe.seed))
     search = _Search(searched, sensitivity(searched, tell), tell)
     tried: tuple[str, ...] = ()
-    for share in _SHARES:
-        layers = search.minimal(gate.tightened(share))
-        if not layers or layers == tried:
-            continue
+    asked_db: float | None = None
+    for _ in range(_TRIES):
+        layers = search.minimal(replace(gate, sqnr_db=asked_db))
+        if not layers:
+            break
         made, tried = trial.make(layers), layers
         after = unseen.measure(made.model)
         if _passes(after, gate, unseen.checked):
             times = _times_ms((made.model, plain.model, float32), trial)
             sizes = (len(made.model), len(plain.model))
-            return Mixed(file, layers, made, search.effects, before, after, unseen.checked, sizes, times, share)
+            return Mixed(file, layers, made, search.effects, before, after, unseen.checked, sizes, times, asked_db)
+        asked_db = search.sqnr_db(layers) + _STEP_DB
     raise GateError(_why(file, len(search.ranked), before, tried))
 
 
@@ -108,6 +111,10 @@ class _Search:
         """A set that passes and that no single layer can be taken out of; empty where all together do not pass."""
         found = minimal_set(self.ranked, lambda layers: _passes(self._measured(layers), gate, self._trial.checked), self._price)
         return _in_order(self.ranked, found)
+
+    def sqnr_db(self, layers: Sequence[str]) -> float:
+        """Of the worst runtime, on the images searched on."""
+        return min(math.inf if parity.sqnr_db is None else parity.sqnr_db for parity in self._measured(layers))
 
     def _measured(self, layers: Sequence[str]) -> tuple[Parity, ...]:
         ordered = _in_order(self.ranked, layers)
@@ -137,9 +144,9 @@ def minimal_set(
     Best first until it is reached, found by doubling and halving; then out again, the dearest first.
 
     Args:
-        ranked: layers, the one that gains most alone first.
+        ranked: layers, the one that spoils most first.
         reaches: whether a set passes; the more the likelier, though not for certain.
-        price: of each layer in float; among equals, that which gains least is tried first.
+        price: of each layer in float; among equals, that which spoils least is tried first.
     """
     count = _enough(ranked, reaches)
     if count is None:

@@ -32,12 +32,6 @@ class Gate:
     accuracy_loss: float | None = None
     accuracy_images: int = 2
 
-    def tightened(self, share: float) -> Gate:
-        """A gate that lets this share (0 to 1) of what this one lets be lost."""
-        agreement = None if self.agreement is None else 1 - share * (1 - self.agreement)
-        loss = None if self.accuracy_loss is None else share * self.accuracy_loss
-        return Gate(self.sqnr_db, agreement, loss, int(share * self.accuracy_images))
-
 
 _INT8_AGREEMENT = 0.97
 _INT8 = Gate(agreement=_INT8_AGREEMENT, accuracy_loss=0.01)

@@ -27,15 +27,18 @@ def mixed_lines(done: Mixed) -> Iterator[str]:
     )
     yield f"{done.file}: in float {', '.join(done.layers)}; {_minimal(done)}. {_price(done)}"
     plain, *alone = done.effects
-    gains = [f"{effect.layer} {effect.sqnr_db:.1f} dB" for effect in alone[:_SHOWN]]
-    yield f"{done.file}: SQNR {plain.sqnr_db:.1f} dB with no layer in float; with one alone: {', '.join(gains)}."
+    worst = [f"{effect.layer} {effect.spoilt_db:.1f}, {effect.sqnr_db:.1f}" for effect in alone[:_SHOWN]]
+    yield (
+        f"{done.file}: SQNR {plain.sqnr_db:.1f} dB with no layer in float. The layers that spoil most, in dB with it alone in "
+        f"int8, and with it alone in float: {'; '.join(worst)}."
+    )
 
 
 def _minimal(done: Mixed) -> str:
     """What is known of fewer layers; one alone is needed because the file without it is int8 throughout."""
     if len(done.layers) == 1:
         return "without it the file misses its gate"
-    asked = "" if done.share == 1 else f", asked to lose at most {done.share:g} of what the gate lets be lost"
+    asked = "" if done.asked_db is None else f", asked for {done.asked_db:.1f} dB there, too"
     return f"without any one of them it fails on the images searched on{asked}"
 
 

@@ -140,12 +140,6 @@ def test_one_image_is_both_halves() -> None:
     assert [len(half.features) for half in checked.halves(0)] == [1, 1]
 
 
-def test_a_tightened_gate_lets_a_share_be_lost() -> None:
-    gate = gates.Gate(agreement=0.96, accuracy_loss=0.02, accuracy_images=2)
-    assert gate.tightened(0.5) == gates.Gate(agreement=0.98, accuracy_loss=0.01, accuracy_images=1)
-    assert gate.tightened(0.0) == gates.Gate(agreement=1.0, accuracy_loss=0.0, accuracy_images=0)
-
-
 def test_a_mended_file_is_int8_outside(mended: Export) -> None:
     ((artifact, model),) = mended.files
     with open_runtime(model) as runtime:
@@ -159,7 +153,7 @@ def test_no_member_can_be_taken_out(mended: Export, network: nn.Module) -> None:
     x, y = images(150, 2)
     searched, _ = gates.Checked(x, y, mended.reference).halves(0)
 
-    def passes(layers: tuple[str, ...], share: float) -> bool:
+    def passes(layers: tuple[str, ...]) -> bool:
         made = export(
             network,
             calibration=images(64, 3)[0],
@@ -171,24 +165,24 @@ def test_no_member_can_be_taken_out(mended: Export, network: nn.Module) -> None:
         )
         try:
             for parity in made.artifacts[0].parity:
-                gates.check(parity, gates.int8_gate(2.0, True).tightened(share), "", searched.accuracy)
+                gates.check(parity, replace(gates.int8_gate(2.0, True), sqnr_db=done.asked_db), "", searched.accuracy)
         except GateError:
             return False
         return True
 
-    assert passes(done.layers, done.share)
+    assert passes(done.layers)
     for left_out in done.layers:
-        assert not passes(tuple(layer for layer in done.layers if layer != left_out), done.share)
+        assert not passes(tuple(layer for layer in done.layers if layer != left_out))
 
 
 def test_it_says_no_more_of_fewer_layers_than_was_tried(mended: Export) -> None:
     (done,) = mended.mixed
     told = {
-        ("a", "b"): "without any one of them it fails on the images searched on, asked to lose at most 0.4 of what the gate",
+        ("a", "b"): "without any one of them it fails on the images searched on, asked for 24.0 dB there, too",
         ("a",): "in float a; without it the file misses its gate.",
     }
     for layers, words in told.items():
-        assert words in "".join(mixed_lines(replace(done, layers=layers, share=0.4)))
+        assert words in "".join(mixed_lines(replace(done, layers=layers, asked_db=24.0)))
 
 
 def make_trial(network: nn.Module, format_: Format, x: np.ndarray) -> Trial:
@@ -226,10 +220,10 @@ def test_the_recipe_of_the_manifest_makes_the_file_again(mended: Export, network
     assert again.files[0][1] == model
 
 
-def test_the_analysis_ranks_layers_by_what_they_gain(mended: Export) -> None:
+def test_the_analysis_ranks_layers_by_what_they_spoil(mended: Export) -> None:
     plain, *alone = mended.mixed[0].effects
     assert plain.layer is None
-    assert [effect.sqnr_db for effect in alone] == sorted((effect.sqnr_db for effect in alone), reverse=True)
+    assert [effect.spoilt_db for effect in alone] == sorted(effect.spoilt_db for effect in alone)
     assert set(mended.mixed[0].layers) <= {effect.layer for effect in alone}
 
 
