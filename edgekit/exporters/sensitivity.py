@@ -1,8 +1,8 @@
 """Which layers int8 hurts: the file's fidelity with one layer at a time in float, and with one at a time in int8.
 
 The first tells what a layer alone mends: little, where its neighbours round what goes into it and comes out of it anyway.
-The second tells what a layer spoils, nothing else being rounded; by it layers are ranked. Of the 201 layers of an SHNet whose int8
-file has 25.5 dB and whose float one 44.1, 64 in float reach 27.5 dB by the first ranking, 37.6 by the second (docs/results.md).
+The second tells what a layer spoils, nothing else being rounded; by it layers are ranked. 64 in float of the 201 layers of an
+SHNet, which has 25.5 dB in int8 and 44.1 in float, reach 27.5 dB by the first ranking and 37.6 by the second (docs/results.md).
 """
 
 from __future__ import annotations
