@@ -2,7 +2,7 @@
 
 The set is searched on one half of the images and confirmed on the other, which the search has not seen: the least set that just
 passes on some images was chosen by their chances, too, and would be flattered by them. Where it fails there, the search begins
-again and asks on its own half for half the noise, too: labels of some hundred images come and go by chance, noise does not.
+again and asks on its own half for less noise, too: labels of some hundred images come and go by chance, noise does not.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from edgekit.exporters.base import Converted
 from edgekit.exporters.sensitivity import Effect, Trial, sensitivity
 from edgekit.runtimes.open import installed_runtimes, open_runtime
 
-__all__ = ["Mixed", "mend"]
+__all__ = ["Mixed", "by_worth", "mend"]
 
 _ROUNDS = 100
 
-#: How often the other half is asked at most, and by how much the SQNR has to grow from one try to the next: half the noise.
-_TRIES, _STEP_DB = 6, 3.0
+#: By how many decibels each try has to be better, on the half searched on, than the last, which failed on the other half.
+_STEPS_DB = (0.0, 1.0, 2.0, 3.0, 4.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Mixed:
         bytes: of this file and of plain int8.
         times_ms: median time of this file, of plain int8 and of float32 on this machine, one thread, in turns; None without
             layers.
-        asked_db: least SQNR that the search asked for besides the gate, None for none: of several layers, without any one of
+        asked_db: least SQNR that the search asked for besides the gate, -inf for none: of several layers, without any one of
             them the gate or this is missed on the images searched on.
     """
 
@@ -59,7 +59,7 @@ class Mixed:
     checked: gates.Checked
     bytes: tuple[int, int]
     times_ms: tuple[float, float, float] | None
-    asked_db: float | None = None
+    asked_db: float = -math.inf
 
 
 def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callable[[str], None]) -> Mixed:
@@ -82,8 +82,9 @@ def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callab
     searched, unseen = (replace(trial, checked=half) for half in trial.checked.halves(trial.recipe.seed))
     search = _Search(searched, sensitivity(searched, tell), tell)
     tried: tuple[str, ...] = ()
-    asked_db: float | None = None
-    for _ in range(_TRIES):
+    reached_db = -math.inf
+    for step_db in _STEPS_DB:
+        asked_db = reached_db + step_db
         layers = search.minimal(replace(gate, sqnr_db=asked_db))
         if not layers:
             break
@@ -93,7 +94,7 @@ def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callab
             times = _times_ms((made.model, plain.model, float32), trial)
             sizes = (len(made.model), len(plain.model))
             return Mixed(file, layers, made, search.effects, before, after, unseen.checked, sizes, times, asked_db)
-        asked_db = search.sqnr_db(layers) + _STEP_DB
+        reached_db = search.sqnr_db(layers)
     raise GateError(_why(file, len(search.ranked), before, tried))
 
 
@@ -102,7 +103,7 @@ class _Search:
 
     def __init__(self, trial: Trial, effects: tuple[Effect, ...], tell: Callable[[str], None]) -> None:
         self.effects = effects
-        self.ranked = [effect.layer for effect in effects if effect.layer is not None]
+        self.ranked = by_worth(effects)
         self._price = {effect.layer: effect.bytes for effect in effects if effect.layer is not None}
         self._trial, self._tell = trial, tell
         self._known: dict[tuple[str, ...], tuple[Parity, ...]] = {}
@@ -122,6 +123,22 @@ class _Search:
             self._tell(f"{len(ordered)} layers in float")
             self._known[ordered] = self._trial.measure(self._trial.make(ordered).model)
         return self._known[ordered]
+
+
+def by_worth(effects: Sequence[Effect]) -> list[str]:
+    """Layers, most noise by price first: a convolution in float may cost half a file, a sum nothing.
+
+    Bytes do not tell of the time that a layer in float takes, so each costs a hundredth of the file besides.
+
+    Args:
+        effects: as `sensitivity` gave them, that of the plain file first.
+    """
+    plain, *alone = effects
+
+    def priced_db(effect: Effect) -> float:
+        return effect.spoilt_db + 10 * math.log10(1 + 100 * max(effect.bytes - plain.bytes, 0) / plain.bytes)
+
+    return [effect.layer for effect in sorted(alone, key=priced_db) if effect.layer is not None]
 
 
 def _why(file: str, layers: int, before: Sequence[Parity], tried: tuple[str, ...]) -> str:
@@ -144,9 +161,9 @@ def minimal_set(
     Best first until it is reached, found by doubling and halving; then out again, the dearest first.
 
     Args:
-        ranked: layers, the one that spoils most first.
+        ranked: layers, the one most worth bringing to float first.
         reaches: whether a set passes; the more the likelier, though not for certain.
-        price: of each layer in float; among equals, that which spoils least is tried first.
+        price: of each layer in float; among equals, that which is ranked last is tried first.
     """
     count = _enough(ranked, reaches)
     if count is None:

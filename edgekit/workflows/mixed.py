@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from edgekit.core.manifest import Parity
@@ -38,7 +39,7 @@ def _minimal(done: Mixed) -> str:
     """What is known of fewer layers; one alone is needed because the file without it is int8 throughout."""
     if len(done.layers) == 1:
         return "without it the file misses its gate"
-    asked = "" if done.asked_db is None else f", asked for {done.asked_db:.1f} dB there, too"
+    asked = "" if done.asked_db == -math.inf else f", asked for {done.asked_db:.1f} dB there, too"
     return f"without any one of them it fails on the images searched on{asked}"
 
 

@@ -17,8 +17,8 @@ from edgekit.exporters import parity as gates
 from edgekit.exporters.build import Export, export, reference_logits
 from edgekit.exporters.graphs import calibrate, float_graphs, quantizable
 from edgekit.exporters.layers import layers_of
-from edgekit.exporters.mixed import mend, minimal_set
-from edgekit.exporters.sensitivity import Trial, sensitivity
+from edgekit.exporters.mixed import by_worth, mend, minimal_set
+from edgekit.exporters.sensitivity import Effect, Trial, sensitivity
 from edgekit.exporters.targets import Target
 from edgekit.runtimes.open import open_runtime
 from edgekit.workflows.mixed import mixed_lines
@@ -225,6 +225,17 @@ def test_the_analysis_ranks_layers_by_what_they_spoil(mended: Export) -> None:
     assert plain.layer is None
     assert [effect.spoilt_db for effect in alone] == sorted(effect.spoilt_db for effect in alone)
     assert set(mended.mixed[0].layers) <= {effect.layer for effect in alone}
+
+
+def test_a_layer_is_worth_what_it_spoils_by_its_bytes() -> None:
+    plain = Effect(None, 5.0, 0.9, 10_000, 5.0)
+
+    def order(dear_db: float) -> list[str]:
+        dear, cheap = Effect("dear", 5.1, 0.9, 15_000, dear_db), Effect("cheap", 5.1, 0.9, 9_990, 30.0)
+        return by_worth([plain, *sorted((dear, cheap), key=lambda effect: effect.spoilt_db)])
+
+    assert order(28.0) == order(14.0) == ["cheap", "dear"]  # half a file is 51 hundredths: 17 dB
+    assert order(12.0) == ["dear", "cheap"]
 
 
 class Sums(nn.Module):
