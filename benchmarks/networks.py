@@ -50,6 +50,8 @@ class Job:
 def main() -> None:
     arguments = _arguments()
     table = read_table(arguments.table)
+    _check_known("rows", arguments.rows, [row.name for row in table.rows])
+    _check_known("data", arguments.data_sets, table.data)
     rows = [row for row in table.rows if not arguments.rows or row.name in arguments.rows.split(",")]
     jobs = [
         Job(row, data, seed)
@@ -79,6 +81,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--train-only", action="store_true")
     parser.add_argument("--show", action="store_true", help="only the table of what is finished")
     return parser.parse_args()
+
+
+def _check_known(option: str, asked: str | None, known: Sequence[str]) -> None:
+    unknown = [name for name in asked.split(",") if name not in known] if asked else []
+    if unknown:
+        raise SystemExit(f"--{option}: unknown {', '.join(unknown)}; known: {', '.join(known)}")
 
 
 class Runner:

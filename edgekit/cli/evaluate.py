@@ -48,14 +48,14 @@ def evaluate(
     if json:
         print_json(document)
         return
-    show_results(document)
+    show_results(document, "windows" if evaluation.card.frontend.name == "samples" else "images")
     if report is not None:
         typer.echo(f"report: {report}")
 
 
-def show_results(document: dict[str, Any]) -> None:
-    """The document as a table on stdout."""
-    typer.echo(f"{document['n']} images, labels {', '.join(document['labels'])}")
+def show_results(document: dict[str, Any], examples: str = "images") -> None:
+    """The document as a table on stdout; `examples` says what was evaluated on."""
+    typer.echo(f"{document['n']} {examples}, labels {', '.join(document['labels'])}")
     rows = [
         [
             row["artifact"],

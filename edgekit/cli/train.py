@@ -56,6 +56,7 @@ def train(
     """
     from edgekit.errors import UserError
     from edgekit.models.checkpoint import STATE
+    from edgekit.models.registry import model_info
     from edgekit.training.config import TrainConfig
     from edgekit.training.loop import train as train_run
     from edgekit.training.parallel import processes
@@ -83,6 +84,8 @@ def train(
         "temperature": temperature,
     }
     given = {name: value for name, value in chosen.items() if value is not None}
+    if idle := [name for name in ("alpha", "temperature") if name in given and teacher is None]:
+        raise UserError(f"Expected a teacher beside --{idle[0]}, got none. Pass --teacher RUN, or leave --{idle[0]} out.")
     if given.get("loss") == "focal":
         given.setdefault("label_smoothing", 0.0)
     settings = {**training_recipe(recipe, model, frontend).settings, **given}
@@ -100,8 +103,9 @@ def train(
     if json:
         print_json(document)
         return
+    examples = "windows" if model_info(model).frontend == "samples" else "images"
     typer.echo(f"{out}: {model}, {result.epochs} epochs")
-    typer.echo(f"validation accuracy {100 * result.validation.accuracy:.2f} % of {result.validation.n} images")
+    typer.echo(f"validation accuracy {100 * result.validation.accuracy:.2f} % of {result.validation.n} {examples}")
     if result.test is not None:
-        typer.echo(f"test accuracy       {100 * result.test.accuracy:.2f} % of {result.test.n} images")
+        typer.echo(f"test accuracy       {100 * result.test.accuracy:.2f} % of {result.test.n} {examples}")
     typer.echo(f"next: edgekit export {out} --out {out.name}.bundle")

@@ -72,7 +72,9 @@ def load_windows(path: Path) -> Windows:
         raise DataError(f"Expected windows as array x in {path}, found {found}. Save them: np.savez(file, x=windows, y=classes).")
     x = arrays["x"]
     if x.ndim < 2 or x.dtype.kind not in "fiu" or not len(x):
-        raise DataError(f"Expected x of {path} as numbers of shape (windows, ...), got {x.dtype} of shape {x.shape}.")
+        raise DataError(
+            f"Expected x of {path} as numbers of shape (windows, ...), got {x.dtype} of shape {x.shape}. Save real ones."
+        )
     with np.errstate(over="ignore"):  # beyond float32 is infinity, and refused as such
         x = x.astype(np.float32)
     if not (finite := np.isfinite(x)).all():
@@ -90,7 +92,7 @@ def load_windows(path: Path) -> Windows:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         if not path.exists():
-            raise DataError(f"Expected an .npz file at {path}, there is no such file.")
+            raise DataError(f"Expected an .npz file at {path}, there is no such file. Check the path.")
         if not zipfile.is_zipfile(path):
             raise DataError(f"Expected an .npz file at {path}, it is no archive. Save it: np.savez(file, x=windows, y=classes).")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
@@ -116,8 +118,10 @@ def _classes(path: Path, y: np.ndarray | None, count: int, labels: tuple[str, ..
     if y is None:
         return None
     if y.shape != (count,) or y.dtype.kind not in "iu":
-        raise DataError(f"Expected y of {path} as ({count},) class indices, one a window, got {y.dtype} of shape {y.shape}.")
+        raise DataError(
+            f"Expected y of {path} as ({count},) class indices, one a window, got {y.dtype} of shape {y.shape}. Save whole ones."
+        )
     if count and (y.min() < 0 or y.max() >= _MOST_CLASSES or (labels is not None and y.max() >= len(labels))):
         allowed = f"0 to {len(labels) - 1}" if labels is not None else "of 0 and more"
-        raise DataError(f"Expected classes {allowed} in y of {path}, got {y.min()} to {y.max()}.")
+        raise DataError(f"Expected classes {allowed} in y of {path}, got {y.min()} to {y.max()}. Count from 0.")
     return y.astype(np.int64)

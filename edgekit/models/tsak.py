@@ -95,9 +95,7 @@ class TSAKTeacher(nn.Module):
 
 def _check(input_shape: tuple[int, ...], classes: int, least: int, network: str) -> tuple[int, int]:
     if len(input_shape) != 2 or min(input_shape) < 1:
-        raise ModelError(
-            f"Expected windows of shape (channels, samples) for {network}, got {tuple(input_shape)}. Use front end samples."
-        )
+        raise ModelError(f"Expected windows of shape (channels, samples) for {network}, got {tuple(input_shape)}. Reshape them.")
     if input_shape[1] < least:
         raise ModelError(f"Expected windows of at least {least} samples for {network}, got {input_shape[1]}. Cut longer ones.")
     if classes < 1:

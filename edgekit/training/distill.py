@@ -13,6 +13,7 @@ import torch
 from torch.nn import functional
 
 from edgekit.errors import UserError
+from edgekit.frontends.base import FrontEnd
 from edgekit.models.checkpoint import Run, load_run
 
 __all__ = ["distillation", "load_teacher"]
@@ -29,19 +30,28 @@ def distillation(logits: torch.Tensor, soft: torch.Tensor, temperature: float) -
     return functional.kl_div(functional.log_softmax(logits / temperature, dim=1), soft, reduction="batchmean") * temperature**2
 
 
-def load_teacher(path: Path, labels: Sequence[str]) -> Run:
+def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
     """A finished run as a teacher.
 
     Args:
         path: its folder.
         labels: of the student, which the teacher must have in the same order.
+        frontend: of the student; images are seen by each through its own, windows must be of one shape.
 
     Raises:
         ModelError: when the folder is no finished run.
-        UserError: when its classes are others.
+        UserError: when its classes are others, or it takes other inputs.
     """
     run = load_run(path)
     if tuple(run.config.labels) != tuple(labels):
         theirs, ours = ", ".join(run.config.labels), ", ".join(labels)
         raise UserError(f"Expected a teacher with the classes {ours}, {path} has {theirs}. Train one on the same data.")
+    theirs, ours = _inputs(run.frontend), _inputs(frontend)
+    if theirs != ours:
+        raise UserError(f"Expected a teacher of {ours}, {path} takes {theirs}. Train one on the same data.")
     return run
+
+
+def _inputs(frontend: FrontEnd) -> str:
+    """What a front end is given, in words."""
+    return "images" if frontend.size else f"windows of shape {tuple(frontend.output.shape)}"

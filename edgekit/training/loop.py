@@ -101,7 +101,7 @@ def train(config: TrainConfig, progress: Progress | None = None, group: Processe
         raise UserError(f"Expected a network with neurons to choose, {config.model} has none. Leave out --neurons.")
     check_out(config)
     data, frontend = _data(config, info)
-    teacher = None if config.teacher is None else load_teacher(Path(config.teacher), data.labels)
+    teacher = None if config.teacher is None else load_teacher(Path(config.teacher), data.labels, frontend)
     module = _new_module(config, frontend, len(data.labels))
     state = load_state(config, data.digest) if config.resume else None
     prepared = _prepare(config, data, frontend, teacher, progress, group)

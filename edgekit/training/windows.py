@@ -75,7 +75,9 @@ def scan_windows(root: Path) -> WindowSet:
     test = load_windows(file) if file.exists() else None
     if test is not None:
         if test.x.shape[1:] != train.x.shape[1:]:
-            raise DataError(f"Expected windows of shape {train.x.shape[1:]} in {file} as in train.npz, got {test.x.shape[1:]}.")
+            raise DataError(
+                f"Expected windows of shape {train.x.shape[1:]} in {file} as in train.npz, got {test.x.shape[1:]}. Cut alike."
+            )
         test = Windows(test.x, class_indices(test, labels, file), labels, test.groups)
     return WindowSet(root, labels, train, test)
 
@@ -170,7 +172,7 @@ def class_indices(windows: Windows, labels: tuple[str, ...], file: Path) -> np.n
         raise DataError(f"Expected labelled windows in {file}, it holds no y. Add one class index a window.")
     if windows.labels is None:
         if windows.y.max() >= len(labels):
-            raise DataError(f"Expected classes 0 to {len(labels) - 1} in y of {file}, got {windows.y.max()}.")
+            raise DataError(f"Expected classes 0 to {len(labels) - 1} in y of {file}, got {windows.y.max()}. Leave those out.")
         return windows.y
     unknown = [windows.labels[index] for index in np.unique(windows.y) if windows.labels[index] not in labels]
     if unknown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,10 +70,10 @@ def read_facts(path: Path) -> list[Facts]:
     document = _parse(path)
     try:
         if "results" in document:
-            return list(_of_evaluation(path, document))
+            return [_sound(fact) for fact in _of_evaluation(path, document)]
         if "runs" in document:
-            return list(_of_bench(path, document))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return [_sound(fact) for fact in _of_bench(path, document)]
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"Expected {_EXPECTED}, {path} is none: {type(error).__name__} {error}. Write it again.") from error
     raise UserError(f"Expected {_EXPECTED}, {path} holds other keys: {', '.join(document)[:80]}. Write it with --json.")
 
@@ -151,10 +152,25 @@ def _of_bench(path: Path, document: dict[str, Any]) -> Iterator[Facts]:
         )
 
 
+def _sound(fact: Facts) -> Facts:
+    """The same, or a ValueError on texts that are no texts and figures that are none."""
+    texts = (fact.name, fact.artifact, fact.precision, fact.sha256, fact.runtime, fact.device)
+    figures = (fact.accuracy, fact.n, fact.bytes, fact.model_ms, fact.image_ms)
+    for text in texts:
+        if not isinstance(text, str | None):
+            raise ValueError(f"{text!r} is no text")
+    for figure in figures:
+        if figure is not None and not (isinstance(figure, int | float) and 0 <= figure < math.inf):
+            raise ValueError(f"{figure!r} is no figure")
+    if fact.accuracy is not None and fact.accuracy > 1:
+        raise ValueError(f"an accuracy of {fact.accuracy} is above 1")
+    return fact
+
+
 def _parse(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"Expected {_EXPECTED}, {path} cannot be read as JSON: {error}.") from error
     if not isinstance(document, dict):
         raise UserError(f"Expected {_EXPECTED}, {path} holds a JSON {type(document).__name__}.")

@@ -21,6 +21,7 @@ PLOT_SUFFIXES = (".png", ".svg")
 _MARKERS = {"fp32": "o", "fp16": "^", "int8-dynamic": "D", "int8": "s"}
 _MUTED = "#77828d"
 _DPI = 144
+_WIDE = 200
 
 #: Distances of a label from its point, in points, nearest first; and how many directions are tried at each.
 _DISTANCES = (9, 18, 30, 45, 63, 84)
@@ -106,7 +107,9 @@ def _draw(axes: Any, points: Sequence[_Point], title: str) -> None:
     axes.margins(0.18, 0.14)
     axes.set_xlabel(title)
     ticker = require("matplotlib.ticker", "train")
-    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    costs = [x for x, *_ in points]
+    # Over many decades the labels between their powers would run into each other.
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if max(costs) < _WIDE * min(costs) else (1,)))
     plain = ticker.FuncFormatter(lambda value, _: f"{value:g}")
     axes.xaxis.set_major_formatter(plain if title.startswith("ms") else ticker.EngFormatter())
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())

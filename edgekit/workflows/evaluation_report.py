@@ -13,7 +13,7 @@ from edgekit.workflows.page import confusion_figure, inline, render
 
 __all__ = ["evaluation_report"]
 
-_HEADER = ["artifact", "runtime", "bytes", "accuracy", "macro F1", "average precision", "ROC AUC", "calibration error"]
+_HEADER = ["artifact", "runtime", "bytes", "accuracy", "macro F1", "average precision", "ROC AUC", "ECE"]
 _CLASS_HEADER = ["class", "examples", "precision", "recall", "F1", "average precision", "ROC AUC"]
 
 

@@ -136,7 +136,8 @@ def run_sweep(plan: Plan, runner: Runner, progress: Progress) -> dict[str, Any]:
         one seed.
 
     Raises:
-        UserError: when a job fails before any has succeeded: something is wrong with all of them.
+        UserError: when a job fails before any has succeeded: something is wrong with all of them; when there is no
+            cluster.
     """
     plan.out.mkdir(parents=True, exist_ok=True)
     write_file(plan.out / _SHARED, _shared(plan))
@@ -145,16 +146,19 @@ def run_sweep(plan: Plan, runner: Runner, progress: Progress) -> dict[str, Any]:
     progress.start("sweep", len(plan.jobs))
     progress.advance(done)
     errors: dict[str, str] = {}
-    with closing(runner([(job, plan.command(job)) for job in waiting])) as ended:
-        for finished in ended:
-            if finished.error is not None:
-                if not done:
-                    _leave_nothing(plan)
-                    raise UserError(finished.error)
-                errors[finished.job.name] = finished.error
-            else:
-                done += 1
-            progress.advance(1, finished.job.name)
+    try:
+        with closing(runner([(job, plan.command(job)) for job in waiting])) as ended:
+            for finished in ended:
+                if finished.error is not None:
+                    if not done:
+                        raise UserError(finished.error)
+                    errors[finished.job.name] = finished.error
+                else:
+                    done += 1
+                progress.advance(1, finished.job.name)
+    except BaseException:
+        _leave_nothing(plan)
+        raise
     runs = [_run_row(plan, job, errors.get(job.name)) for job in plan.jobs]
     document = {"out": str(plan.out), "runs": runs, "table": list(_table(plan, runs))}
     write_file(plan.out / _RESULTS, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ __all__ = ["local_runner", "ray_runner"]
 
 _MAIN = "from edgekit.cli import main; main()"
 _PATIENCE_S = 30
+_ANSWER_S = 10
 _POLL_S = 0.5
 
 
@@ -88,12 +90,12 @@ class _Children:
 
 def _run_on_ray(address: str, jobs: int, work: Sequence[tuple[Job, list[str]]]) -> Generator[Finished, None, None]:
     ray: Any = require("ray", "ray", "Ray")
+    _check_answers(address)
     options: dict[str, Any] = {"num_cpus": jobs} if address == "local" else {}
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if options else None, **options)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"Expected a Ray cluster at {address}: {reason:.160}. Start one: ray start --head") from error
+        raise _no_cluster(address, error) from error
     try:
         train, here = ray.remote(num_cpus=1, max_retries=0)(_train), os.getcwd()
         pending = {train.remote(command, here): job for job, command in work}
@@ -109,6 +111,22 @@ def _run_on_ray(address: str, jobs: int, work: Sequence[tuple[Job, list[str]]]) 
                 ray.wait(list(pending), num_returns=len(pending), timeout=_PATIENCE_S)
     finally:
         ray.shutdown()
+
+
+def _check_answers(address: str) -> None:
+    """Whether somebody listens at HOST:PORT or ray://HOST:PORT: Ray itself would wait for minutes, deaf to interrupts."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _ANSWER_S).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> UserError:
+    reason = " ".join(str(error).split())
+    return UserError(f"Expected a Ray cluster at {address}: {reason:.160}. Start one: ray start --head")
 
 
 def _train(command: Sequence[str], folder: str) -> str | None:

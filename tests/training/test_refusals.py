@@ -91,3 +91,9 @@ def test_a_network_fed_with_what_it_does_not_take(split_folder, tmp_path):
     assert "sobel-binary" in line
     line = refused(split_folder, "--model", "tsak-student", "--frontend", "sobel", out=tmp_path / "run")
     assert "Expected" in line
+
+
+@pytest.mark.parametrize("option", ["--alpha", "--temperature"])
+def test_a_teachers_settings_without_a_teacher(split_folder, tmp_path, option):
+    line = refused(split_folder, "--model", "imagesig-fc", option, "0.5", out=tmp_path / "run")
+    assert f"Expected a teacher beside {option}" in line

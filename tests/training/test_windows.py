@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,6 +21,7 @@ from edgekit.workflows.evaluate import evaluate
 from edgekit.workflows.export import export_run
 
 LABELS = ("slow", "fast", "still")
+FED = {"windows": "tsak-student", "pictures": "imagesig-fc"}
 
 
 def movement(rng: np.random.Generator, count: int, subjects: int = 6) -> dict[str, np.ndarray]:
@@ -149,6 +152,32 @@ def test_a_student_learns_from_a_teachers_logits(tmp_path, run, data):
     assert not all(weights[1][name].equal(weights[2][name]) for name in weights[1])
     assert runs[1].validation.accuracy > 0.5
     assert plain.validation.accuracy == runs[0].validation.accuracy
+
+
+@pytest.mark.parametrize("shape", [(6, 100), (3, 90)])
+def test_a_teacher_of_other_windows_is_refused(tmp_path, run, rng, shape):
+    arrays = movement(rng, 60)
+    arrays["x"] = np.tile(arrays["x"], (1, 2, 1))[:, : shape[0], : shape[1]]
+    np.savez(tmp_path / "train.npz", **arrays)
+    with pytest.raises(UserError, match=rf"of windows of shape \({shape[0]}, {shape[1]}\), .* takes windows of shape \(3, 100\)"):
+        train(TrainConfig(tmp_path, "tsak-student", tmp_path.with_name("other"), teacher=run))
+
+
+def test_images_and_windows_do_not_teach_each_other(tmp_path, rng, write_pictures):
+    labels = np.array(sorted(LABELS))  # as those of images are
+    for place in ("windows", "pictures"):
+        (tmp_path / place).mkdir()
+    np.savez(tmp_path / "windows" / "train.npz", **{**movement(rng, 60), "labels": labels})
+    write_pictures(tmp_path / "pictures", dict.fromkeys(labels.tolist(), 8))
+    sides = {
+        name: TrainConfig(tmp_path / name, model, tmp_path / f"{name}-run", epochs=1, copies=0) for name, model in FED.items()
+    }
+    for config in sides.values():
+        train(config)
+    for student, teacher in (("windows", "pictures"), ("pictures", "windows")):
+        with pytest.raises(UserError, match=f"Expected a teacher of .*{teacher}-run takes"):
+            train(replace(sides[student], out=tmp_path / "run", teacher=sides[teacher].out))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_teacher_of_other_classes_is_refused(tmp_path, run, rng):

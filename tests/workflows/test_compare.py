@@ -189,6 +189,9 @@ def test_the_pareto_front_is_what_nothing_beats(rng):
     assert not front & {40, 41}
 
 
+ONE_RESULT = '{"results": [{"accuracy": %s"artifact": "x", "precision": "int8", "runtime": "litert"}], "n": 3}'
+
+
 def test_two_accuracies_of_one_file_are_refused(tmp_path, golden_bundle):
     for name, accuracy in (("a.json", 0.9), ("b.json", 0.8)):
         write_json(tmp_path / name, evaluation(golden_bundle, {"model.int8.tflite": accuracy}))
@@ -203,6 +206,10 @@ def test_two_accuracies_of_one_file_are_refused(tmp_path, golden_bundle):
         ('{"colour": 1}', ["other keys: colour"]),
         ('{"results": [{"artifact": "x"}], "n": 3}', ["is none", "precision"]),
         ('{"results": 3, "n": 3}', ["is none"]),
+        (ONE_RESULT % "NaN, ", ["is none", "nan is no figure"]),
+        (ONE_RESULT % "91.5, ", ["is none", "an accuracy of 91.5 is above 1"]),
+        (ONE_RESULT % '0.5, "bytes": "12", ', ["is none", "'12' is no figure"]),
+        (ONE_RESULT % '0.5, "sha256": [], ', ["is none", "[] is no text"]),
         ('{"runs": [], "device": 3}', ["got none", "Expected"]),
     ],
 )

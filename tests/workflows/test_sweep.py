@@ -201,6 +201,16 @@ def test_a_ray_cluster_that_is_not_there_is_one_line(tmp_path, pictures):
     assert "Ray cluster at auto" in result.stderr.strip().splitlines()[-1]
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:port"])
+def test_a_ray_address_where_nobody_listens_is_one_line_and_leaves_nothing(tmp_path, pictures, address):
+    pytest.importorskip("ray", reason="the cluster's side needs ray")
+    result = edgekit("sweep", pictures, "--model", "imagesig-fc", "--out", "s", "--ray", address, cwd=tmp_path)
+    (line,) = result.stderr.strip().splitlines()
+    assert result.returncode == 2
+    assert f"Ray cluster at {address}" in line
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_job_without_a_run_has_no_figures(tmp_path):
     planned = plan(tmp_path, tmp_path / "s", ["imagesig-fc"], {}, [0])
     document = run_sweep(planned, lambda work: (Finished(job, None) for job, _ in work), Silent())
