@@ -29,6 +29,7 @@ from edgekit.training.distill import load_teacher
 from edgekit.training.fit import FitResult, epoch_seed, fit, predict_logits, seeded
 from edgekit.training.images import prepare_images
 from edgekit.training.metrics import Metrics, compute_metrics
+from edgekit.training.optimise import check_amp
 from edgekit.training.parallel import ALONE, Processes
 from edgekit.training.pixels import prepare_pixels, takes_pixels
 from edgekit.training.prepared import Prepared
@@ -100,6 +101,7 @@ def train(config: TrainConfig, progress: Progress | None = None, group: Processe
     if config.neurons is not None and not takes_neurons(config.model):
         raise UserError(f"Expected a network with neurons to choose, {config.model} has none. Leave out --neurons.")
     check_out(config)
+    check_amp(config.amp, group.device)
     data, frontend = _data(config, info)
     teacher = None if config.teacher is None else load_teacher(Path(config.teacher), data.labels, frontend)
     module = _new_module(config, frontend, len(data.labels))

@@ -12,7 +12,16 @@ from torch import Tensor, nn
 
 from edgekit.errors import UserError
 
-__all__ = ["AMP", "OPTIMIZERS", "SCHEDULES", "MixedPrecision", "create_optimizer", "learning_rate_at", "move_average"]
+__all__ = [
+    "AMP",
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "MixedPrecision",
+    "check_amp",
+    "create_optimizer",
+    "learning_rate_at",
+    "move_average",
+]
 
 _MOMENTUM = 0.9
 _LAST_OF_EXPONENTIAL = 0.99**500  # MLPerf Tiny's 500 epochs
@@ -58,6 +67,12 @@ def learning_rate_at(step: int, steps: int, peak: float, schedule: str = "cosine
     return peak * SCHEDULES[schedule]((step - warm) / max(1, steps - warm))
 
 
+def check_amp(amp: str | None, device: torch.device) -> None:
+    """Refuse a mixed precision that the device does not have; arguments and errors as of `MixedPrecision`."""
+    if amp == "fp16" and device.type != "cuda":
+        raise UserError("Expected a CUDA device for --amp fp16, found none. Pass --amp bf16, or leave it out.")
+
+
 class MixedPrecision:
     """The network's forward pass in bf16 or fp16, weights and optimiser in float32; fp16 with a scaled loss.
 
@@ -70,8 +85,7 @@ class MixedPrecision:
     """
 
     def __init__(self, amp: str | None, device: torch.device) -> None:
-        if amp == "fp16" and device.type != "cuda":
-            raise UserError("Expected a CUDA device for --amp fp16, found none. Pass --amp bf16, or leave it out.")
+        check_amp(amp, device)
         self._device, self._dtype = device.type, None if amp is None else AMP[amp]
         self._scaler = torch.amp.GradScaler("cuda", enabled=amp == "fp16")
 
