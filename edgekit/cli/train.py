@@ -33,7 +33,8 @@ def train(
         str | None, typer.Option(help="none, light (small shifts and turns), photo, crop-flip, paper; of pixels randaugment.")
     ] = None,
     copies: Annotated[
-        int | None, typer.Option(min=0, help="Augmented copies of each image, made beforehand. Pixels: default anew every epoch.")
+        int | None,
+        typer.Option(min=0, max=100, help="Augmented copies of each image, made beforehand. [pixels: anew every epoch]"),
     ] = None,
     loss: Annotated[str | None, typer.Option(help="cross-entropy or focal, class-balanced both.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="0 to below 1; cross-entropy only.")] = None,

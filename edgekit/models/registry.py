@@ -59,8 +59,8 @@ def _medianet(width: int, repeats: tuple[int, int, int]) -> ModelInfo:
     return _pixels("medianet:MeDiANet", 224, 35, width=width, repeats=repeats, last_stage=256)
 
 
-def _shnet(blocks: tuple[int, int, int, int], widening: int) -> ModelInfo:
-    return _pixels("shnet:SHNet", 32, 38, blocks=blocks, widening=widening)
+def _shnet(blocks: tuple[int, int, int, int], widening: int, attention: str = "sh") -> ModelInfo:
+    return _pixels("shnet:SHNet", 32, 38, blocks=blocks, widening=widening, attention=attention)
 
 
 def _scattering(network: str, size: int, scales: int, classes: int, **options: Any) -> ModelInfo:
@@ -84,9 +84,17 @@ MODELS: Mapping[str, ModelInfo] = {
     "medianet-wide-69": _medianet(32, (1, 1, 1)),
     "medianet-wide-117": _medianet(32, (1, 2, 3)),
     "shnet-23-1": _shnet((6, 6, 8, 1), 1),
+    "shnet-23-1-se": _shnet((6, 6, 8, 1), 1, "se"),
+    "shnet-23-1-none": _shnet((6, 6, 8, 1), 1, "none"),
     "shnet-23-2": _shnet((6, 6, 8, 1), 2),
+    "shnet-23-2-se": _shnet((6, 6, 8, 1), 2, "se"),
+    "shnet-23-2-none": _shnet((6, 6, 8, 1), 2, "none"),
     "shnet-44-1": _shnet((12, 12, 16, 2), 1),
+    "shnet-44-1-se": _shnet((12, 12, 16, 2), 1, "se"),
+    "shnet-44-1-none": _shnet((12, 12, 16, 2), 1, "none"),
     "shnet-44-2": _shnet((12, 12, 16, 2), 2),
+    "shnet-44-2-se": _shnet((12, 12, 16, 2), 2, "se"),
+    "shnet-44-2-none": _shnet((12, 12, 16, 2), 2, "none"),
     "scatnet-edge": _scattering("ScatNetEdge", 64, 2, 10),
     "scatnet-edge-small": _scattering("ScatNetEdge", 64, 2, 10, widths=(32, 48)),
     "scatresnet-10": _scattering("ScatResNet10", 224, 3, 1000),

@@ -18,6 +18,7 @@ from edgekit.training.optimise import AMP, OPTIMIZERS, SCHEDULES
 __all__ = ["TrainConfig", "default_copies", "default_epochs"]
 
 _MOST_COPIES = 16
+_COPIES_ALLOWED = 100  # they are made beforehand and held: a thousand would take hours and gigabytes
 _FEATURE_BYTES = 24_000 * 32_768
 _LEAST_EPOCHS, _MOST_EPOCHS, _LEAST_STEPS = 12, 100, 600
 _NAMES: tuple[tuple[str, str, Iterable[str]], ...] = (
@@ -133,7 +134,7 @@ class TrainConfig:
             _expect(0 <= getattr(self, name) < 1, name, "0 to below 1", getattr(self, name))
         for name in ("seed", "weight_decay", "mixup", "patience", "gradient_norm"):
             _expect(0 <= getattr(self, name) < float("inf"), name, "0 or more", getattr(self, name))
-        _expect(self.copies is None or self.copies >= 0, "copies", "0 or more", self.copies)
+        _expect(self.copies is None or 0 <= self.copies <= _COPIES_ALLOWED, "copies", f"0 to {_COPIES_ALLOWED}", self.copies)
         _expect(
             self.loss != "focal" or self.label_smoothing == 0, "label_smoothing", "0 with the focal loss", self.label_smoothing
         )

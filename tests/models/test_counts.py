@@ -99,10 +99,12 @@ VARIANTS = [((6, 6, 8, 1), 1), ((6, 6, 8, 1), 2), ((12, 12, 16, 2), 1), ((12, 12
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 @pytest.mark.parametrize("number", range(4))
-def test_shnets_attentions_cost_what_they_should(attention, number):
+def test_shnets_attentions_cost_what_they_should(rows, attention, number):
     blocks, widening = VARIANTS[number]
     with torch.device("meta"):
         module = SHNet((3, 32, 32), 38, blocks=blocks, widening=widening, attention=attention)
+    name = f"shnet-{(23, 44)[number // 2]}-{widening}{'' if attention == 'sh' else f'-{attention}'}"
+    assert rows[name]["parameters"] == count_parameters(module)
     assert round(count_parameters(module) / 1e6, 3) == ATTENTIONS[attention][number]
     dense = sum(layer.in_features**2 for layer in module.modules() if isinstance(layer, PHMLinear))
     if attention != "se":

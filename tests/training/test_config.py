@@ -19,7 +19,8 @@ from edgekit.training.config import TrainConfig, default_copies, default_epochs
         ({"learning_rate": float("nan")}, "learning rate of a number above 0, got nan"),
         ({"label_smoothing": 1.0, "loss": "cross-entropy"}, "label smoothing of 0 to below 1"),
         ({"label_smoothing": 0.1, "loss": "focal"}, "label smoothing of 0 with the focal loss"),
-        ({"copies": -1}, "copies of 0 or more"),
+        ({"copies": -1}, "copies of 0 to 100"),
+        ({"copies": 101}, "copies of 0 to 100"),
         ({"seed": -1}, "seed of 0 or more"),
     ],
 )
