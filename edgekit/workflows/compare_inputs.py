@@ -102,8 +102,7 @@ def _of_run(path: Path) -> Facts:
     from edgekit.models.counts import count_macs, count_parameters
 
     run = load_run(path)
-    metrics = path / "metrics.json"
-    test = _parse(metrics).get("test") if metrics.is_file() else None
+    accuracy, n = _tested(path / "metrics.json")
     return Facts(
         str(path),
         path.resolve().name,
@@ -111,12 +110,21 @@ def _of_run(path: Path) -> Facts:
         "fp32",
         run.config.weights,
         "torch",
-        accuracy=float(test["accuracy"]) if test else None,
-        n=int(test["n"]) if test else None,
+        accuracy=accuracy,
+        n=n,
         bytes=(path / WEIGHTS).stat().st_size,
         parameters=count_parameters(run.module),
         macs=count_macs(run.module, run.config.input_shape),
     )
+
+
+def _tested(metrics: Path) -> tuple[float | None, int | None]:
+    """Accuracy and number of test images, both None where there were none."""
+    test = _parse(metrics).get("test") if metrics.is_file() else None
+    try:
+        return (float(test["accuracy"]), int(test["n"])) if test else (None, None)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"Expected test figures in {metrics}, found {str(test)[:80]}. Train again, or remove it.") from error
 
 
 def _of_evaluation(path: Path, document: dict[str, Any]) -> Iterator[Facts]:

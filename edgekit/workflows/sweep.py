@@ -203,9 +203,15 @@ def _check_folder(plan: Plan) -> None:
 def _run_row(plan: Plan, job: Job, error: str | None) -> dict[str, Any]:
     row: dict[str, Any] = {"run": job.name, **_values(job), "validation": None, "test": None, "error": error}
     if plan.is_finished(job):
-        metrics = json.loads((plan.out / job.name / "metrics.json").read_bytes())
-        row["validation"] = metrics["validation"]["accuracy"]
-        row["test"] = metrics["test"]["accuracy"] if metrics["test"] else None
+        file = plan.out / job.name / "metrics.json"
+        try:
+            metrics = json.loads(file.read_bytes())
+            row["validation"] = metrics["validation"]["accuracy"]
+            row["test"] = metrics["test"]["accuracy"] if metrics["test"] else None
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"Expected the figures of a finished run in {file}: {error}. Remove its folder to train it again."
+            ) from error
     return row
 
 

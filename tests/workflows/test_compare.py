@@ -107,6 +107,16 @@ def test_a_run_is_compared_by_its_test_accuracy_and_its_weights(tmp_path, traine
     assert row["parameters"] > 0
 
 
+def test_a_runs_figures_that_are_none_are_one_line(tmp_path, trained_run):
+    shutil.copytree(trained_run, tmp_path / "run")
+    for test in (3, {"accuracy": 1.0}, {"accuracy": "high", "n": 60}, [1]):
+        (tmp_path / "run" / "metrics.json").write_text(json.dumps({"test": test}))
+        result = edgekit("compare", "run", cwd=tmp_path)
+        assert result.returncode == 2
+        assert "Expected test figures in run/metrics.json" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+
+
 def test_the_evaluation_of_a_run_takes_the_place_of_its_metrics(tmp_path, trained_run, textures):
     (tmp_path / "e.json").write_text(edgekit("evaluate", trained_run, textures, "--json", cwd=tmp_path).stdout)
     result = edgekit("compare", trained_run, "e.json", "--json", cwd=tmp_path)

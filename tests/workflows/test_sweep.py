@@ -86,6 +86,11 @@ def test_a_sweep_trains_sums_up_and_goes_on(tmp_path, pictures):
     assert again.stdout.splitlines()[1].split()[:5] == ["imagesig-fc", "8x8", "1", "4", "3"]
     assert {run: (tmp_path / "s" / run / "run.json").stat().st_mtime_ns for run in before} == before
     assert json.loads((tmp_path / "s" / "results.json").read_text())["table"][0]["n"] == 3
+    damaged = next(iter(before))
+    (tmp_path / "s" / damaged / "metrics.json").write_text("{}")
+    third = edgekit(*arguments, "--neurons", "4", "--seeds", "0,1", *FAST, cwd=tmp_path)
+    assert (third.returncode, len(third.stderr.splitlines())) == (2, 1)
+    assert f"Expected the figures of a finished run in s/{damaged}/metrics.json" in third.stderr
 
 
 @pytest.mark.parametrize("where", ["here", "ray"])
