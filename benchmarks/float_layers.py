@@ -9,6 +9,7 @@ agreement with PyTorch on the first runtime.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 from edgekit.calibration.samples import ArraySamples
@@ -40,7 +41,8 @@ def main() -> None:
     counts = [n for n in (0, 1, 2, 4, 8, 16, 32, 64, 128, 160, 192) if n < len(effects)] + [len(effects)]
     for n in counts:
         found = [trial.measure(trial.make([layer for layer in ranked[:n] if layer]).model)[0] for ranked in (by_gain, by_loss)]
-        cells = [f"{parity.sqnr_db or float('inf'):.1f}, {100 * parity.agreement:.1f} %" for parity in found]
+        sqnrs = [math.inf if parity.sqnr_db is None else parity.sqnr_db for parity in found]
+        cells = [f"{sqnr:.1f}, {100 * parity.agreement:.1f} %" for sqnr, parity in zip(sqnrs, found, strict=True)]
         print(f"| {n} | {' | '.join(cells)} |", flush=True)
 
 

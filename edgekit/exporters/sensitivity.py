@@ -110,7 +110,7 @@ def sensitivity(trial: Trial, tell: Callable[[str], None]) -> tuple[Effect, ...]
     """
     layers = tuple(layers_of(trial.format, trial.model))
     nothing, everything = trial.make().model, trial.make(layers).model
-    plain = _ranking(trial, nothing)
+    plain = _measured(trial, nothing)
     effects = []
     for layer in layers:
         tell(f"{layer} in float")
@@ -118,13 +118,13 @@ def sensitivity(trial: Trial, tell: Callable[[str], None]) -> tuple[Effect, ...]
         if with_it == nothing and without_it == everything:
             continue
         # A sum between two int8 layers makes no difference alone in float: then the plain file's figures are its own.
-        alone = plain if with_it == nothing else _ranking(trial, with_it)
-        effects.append(Effect(layer, _sqnr_db(alone), alone.agreement, len(with_it), _sqnr_db(_ranking(trial, without_it))))
+        alone = plain if with_it == nothing else _measured(trial, with_it)
+        effects.append(Effect(layer, _sqnr_db(alone), alone.agreement, len(with_it), _sqnr_db(_measured(trial, without_it))))
     effects.sort(key=lambda effect: effect.spoilt_db)
     return (Effect(None, _sqnr_db(plain), plain.agreement, len(nothing), _sqnr_db(plain)), *effects)
 
 
-def _ranking(trial: Trial, model: bytes) -> Parity:
+def _measured(trial: Trial, model: bytes) -> Parity:
     (parity,) = trial.measure(model, RANKED_ON)
     return parity
 

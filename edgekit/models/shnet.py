@@ -15,6 +15,9 @@ Input is (N, 3, 32, 32) pixels, standardised per channel: the paper's FLOPs fix 
 | 23-1    | se        | 316,078    | 0.33 M | -4.2 %     | 4.10 M  | 4.3 M         | -4.6 %     |
 | 23-1    | none      | 286,502    | 0.31 M | -7.6 %     | 4.08 M  | 4.08 M        | -0.1 %     |
 
+The names `shnet-23-1`, ... have SH; `shnet-23-1-se` and `shnet-23-1-none`, ... the other two. Without attention the paper prints
+more parameters (0.31 M) than with SH (0.30 M), which adds layers: both cannot be.
+
 A PHM layer counts as the dense layer that it is for inference; training multiplies four quarters of it.
 
 Departures:

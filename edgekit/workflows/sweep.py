@@ -208,10 +208,10 @@ def _run_row(plan: Plan, job: Job, error: str | None) -> dict[str, Any]:
             metrics = json.loads(file.read_bytes())
             row["validation"] = metrics["validation"]["accuracy"]
             row["test"] = metrics["test"]["accuracy"] if metrics["test"] else None
-        except (OSError, KeyError, TypeError, ValueError) as error:
+        except (OSError, KeyError, TypeError, ValueError) as reason:
             raise UserError(
-                f"Expected the figures of a finished run in {file}: {error}. Remove its folder to train it again."
-            ) from error
+                f"Expected the figures of a finished run in {file}: {reason}. Remove its folder to train it again."
+            ) from reason
     return row
 
 
