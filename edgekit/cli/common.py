@@ -24,6 +24,8 @@ __all__ = [
     "boundary",
     "existing",
     "log",
+    "parse_items",
+    "parse_numbers",
     "parse_size",
     "print_json",
     "print_table",
@@ -155,6 +157,22 @@ def parse_size(text: str) -> tuple[int, int]:
     if len(parts) in (1, 2) and all(part.isdigit() and int(part) > 0 for part in parts):
         return int(parts[0]), int(parts[-1])
     raise UserError(f"Expected HEIGHTxWIDTH such as 64x64, got {text!r}.")
+
+
+def parse_items(option: str, text: str) -> list[str]:
+    """The values of "a,b", each once; `option` names it in the error."""
+    found = [item.strip() for item in text.split(",")]
+    if not all(found):
+        raise UserError(f"Expected values with a comma between them for {option}, got {text!r}.")
+    return list(dict.fromkeys(found))
+
+
+def parse_numbers(option: str, text: str) -> list[int]:
+    """The whole numbers of "1,2", each once; `option` names it in the error."""
+    found = parse_items(option, text)
+    if not all(item.isdecimal() for item in found):
+        raise UserError(f"Expected whole numbers with a comma between them for {option}, got {text!r}.")
+    return [int(item) for item in found]
 
 
 def existing(path: Path, what: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgekit.cli.common import Json, boundary, log, parse_size, print_json, print_table, progress_bar
+from edgekit.cli.common import Json, boundary, log, parse_items, parse_numbers, parse_size, print_json, print_table, progress_bar
 from edgekit.errors import UserError
 
 __all__ = ["sweep"]
@@ -38,17 +38,17 @@ def sweep(
     """
     axes: dict[str, list[str]] = {}
     if sizes is not None:
-        axes["size"] = ["x".join(map(str, parse_size(text))) for text in _items("--sizes", sizes)]
+        axes["size"] = ["x".join(map(str, parse_size(text))) for text in parse_items("--sizes", sizes)]
     if depths is not None:
-        axes["depth"] = [str(number) for number in _numbers("--depths", depths)]
+        axes["depth"] = [str(number) for number in parse_numbers("--depths", depths)]
     if directions is not None:
-        axes["directions"] = _items("--directions", directions)
+        axes["directions"] = parse_items("--directions", directions)
     if neurons is not None:
-        axes["neurons"] = [str(number) for number in _numbers("--neurons", neurons)]
+        axes["neurons"] = [str(number) for number in parse_numbers("--neurons", neurons)]
     from edgekit.workflows.sweep import plan_sweep, run_sweep
     from edgekit.workflows.sweep_runners import local_runner, ray_runner
 
-    plan = plan_sweep(data, out, _items("--model", model), axes, _numbers("--seeds", seeds), options or [])
+    plan = plan_sweep(data, out, parse_items("--model", model), axes, parse_numbers("--seeds", seeds), options or [])
     runner = local_runner(jobs) if ray is None else ray_runner(ray, jobs)
     try:
         with progress_bar() as progress:
@@ -91,17 +91,3 @@ def _spread(value: dict[str, float | None] | None) -> str:
         return "-"
     deviation = "" if value["deviation"] is None else f" ± {100 * value['deviation']:.2f}"
     return f"{100 * value['mean']:.2f}{deviation} %"
-
-
-def _items(option: str, text: str) -> list[str]:
-    found = [item.strip() for item in text.split(",")]
-    if not all(found):
-        raise UserError(f"Expected values with a comma between them for {option}, got {text!r}.")
-    return list(dict.fromkeys(found))
-
-
-def _numbers(option: str, text: str) -> list[int]:
-    found = _items(option, text)
-    if not all(item.isdecimal() for item in found):
-        raise UserError(f"Expected whole numbers with a comma between them for {option}, got {text!r}.")
-    return [int(item) for item in found]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgekit.cli.common import Json, boundary, parse_size, print_json, progress_bar
+from edgekit.cli.common import Json, boundary, parse_numbers, parse_size, print_json, progress_bar
 
 __all__ = ["train"]
 
@@ -29,6 +29,10 @@ def train(
     directions: Annotated[str | None, typer.Option(help="rows, both or both-rotated.")] = None,
     neurons: Annotated[int | None, typer.Option(min=1, help="Width of the hidden layer, where it can be chosen.")] = None,
     decode: Annotated[str | None, typer.Option(help="JPEG decoding, here and on the board: exact, or scaled (faster).")] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(help="Of windows: channels, such as 0 or 0,4,5, that change sign where the first has a negative mean."),
+    ] = None,
     augment: Annotated[
         str | None, typer.Option(help="none, light (small shifts and turns), photo, crop-flip, paper; of pixels randaugment.")
     ] = None,
@@ -72,6 +76,7 @@ def train(
         "directions": directions,
         "neurons": neurons,
         "decode": decode,
+        "mirror": None if mirror is None else tuple(parse_numbers("--mirror", mirror)),
         "augment": augment,
         "copies": copies,
         "loss": loss,

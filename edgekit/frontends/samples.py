@@ -26,21 +26,27 @@ class SamplesConfig:
     Attributes:
         shape: of one window: (features,), (channels, samples) or (rows, columns, channels).
         standardise: scale and offset of every feature or channel, None for the samples as they are.
+        mirror: channels, from 0, that are negated together in a window where the first of them has a negative mean.
     """
 
     shape: tuple[int, ...] = (3, 100)
     standardise: Standardisation | None = None
+    mirror: tuple[int, ...] = ()
 
 
 class Samples:
     """Windows of samples, e.g. of an accelerometer, or feature maps that another program computed. Safe for several threads.
 
+    A sensor worn on the other arm sees the same movement in a mirror: the axis along the arm points the other way. `mirror` turns
+    such windows round, so that a network need not learn both.
+
     Args:
         shape: of one window, 1 to 3 sizes.
         standardise: applied along channels (features) where given.
+        mirror: of windows (channels, samples): which of their channels change sign where the first of them has a negative mean.
 
     Raises:
-        InputError: on another shape, or a standardisation of another number of channels.
+        InputError: on another shape, a standardisation of another number of channels, or channels that are none.
 
     >>> Samples((3, 100))(np.ones((3, 100))).dtype
     dtype('float32')
@@ -50,11 +56,13 @@ class Samples:
     size = None
     takes_standardisation = True
 
-    def __init__(self, shape: tuple[int, ...] = (3, 100), standardise: Standardisation | None = None) -> None:
+    def __init__(
+        self, shape: tuple[int, ...] = (3, 100), standardise: Standardisation | None = None, mirror: tuple[int, ...] = ()
+    ) -> None:
         sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
         if len(sizes) not in _LAYOUTS or not all(whole_number(size) and size >= 1 for size in sizes):
             raise InputError(f"Expected a window's shape of 1 to 3 sizes, each at least 1, got {shape!r}.")
-        self._config = SamplesConfig(tuple(map(int, sizes)), standardise)
+        self._config = SamplesConfig(tuple(map(int, sizes)), standardise, _channels(mirror, sizes))
         count = self._config.shape[self.feature_axis]
         if standardise is not None and len(standardise.scale) != count:
             given = len(standardise.scale)
@@ -71,7 +79,7 @@ class Samples:
         rest = dict(value)
         standardise = rest.pop("standardise", None)
         config = strict.from_json(SamplesConfig, rest, "the config of front end 'samples'")
-        return cls(config.shape, None if standardise is None else Standardisation.from_json(standardise))
+        return cls(config.shape, None if standardise is None else Standardisation.from_json(standardise), config.mirror)
 
     @property
     def config(self) -> SamplesConfig:
@@ -114,7 +122,7 @@ class Samples:
         return samples if standardise is None else standardise.apply(samples, self.feature_axis)
 
     def raw(self, window: np.ndarray) -> np.ndarray:
-        """Samples before standardisation, otherwise as `__call__`."""
+        """Samples before standardisation, mirrored where `mirror` says so, otherwise as `__call__`."""
         shape = self._config.shape
         expected = f"Expected a window of shape {shape} or (N, {', '.join(map(str, shape))})"
         if not isinstance(window, np.ndarray) or window.dtype.kind not in "fiu":
@@ -126,6 +134,14 @@ class Samples:
             samples = window.astype(np.float32)
         if not np.isfinite(samples).all():
             raise InputError("Expected a window of finite samples, got NaN or infinity in float32. Check the sensor's reading.")
+        return self._mirrored(samples)
+
+    def _mirrored(self, samples: np.ndarray) -> np.ndarray:
+        channels = list(self._config.mirror)
+        if channels:
+            # In float64, so that every machine sees the same sign.
+            turned = samples[..., channels[0], :].mean(axis=-1, dtype=np.float64) < 0
+            samples[..., channels, :] *= np.where(turned, np.float32(-1), np.float32(1))[..., None, None]
         return samples
 
     def quantize(self, window: np.ndarray, affine: Affine) -> np.ndarray:
@@ -135,10 +151,21 @@ class Samples:
 
     def with_standardisation(self, standardise: Standardisation | None) -> Samples:
         """The same front end with another standardisation."""
-        return Samples(self._config.shape, standardise)
+        return Samples(self._config.shape, standardise, self._config.mirror)
 
     def config_to_json(self) -> dict[str, Any]:
         """Every key of the config as JSON values; `from_json` gives the same front end back."""
         standardise = self.standardise
         plain = strict.to_json(replace(self._config, standardise=None))
         return {**plain, "standardise": None if standardise is None else standardise.to_json()}
+
+
+def _channels(mirror: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    given = tuple(mirror) if isinstance(mirror, tuple | list) else (mirror,)
+    if not given:
+        return ()
+    if len(shape) != 2:
+        raise InputError(f"Expected windows of shape (channels, samples) to mirror, got {shape}. Leave out mirror.")
+    if not all(whole_number(channel) and 0 <= channel < shape[0] for channel in given) or len(set(given)) < len(given):
+        raise InputError(f"Expected channels 0 to {shape[0] - 1} to mirror, each once, got {', '.join(map(str, given))}.")
+    return tuple(map(int, given))

@@ -67,6 +67,7 @@ class TrainConfig:
         directions: of the signature.
         neurons: of the hidden layer, for networks whose width can be chosen; None for the paper's.
         decode: "exact" or "scaled", of JPEG files; see `edgekit.frontends.loading`.
+        mirror: of windows, channels that change sign where the first of them has a negative mean; see `Samples`.
         teacher: a finished run to learn from as well, on the same classes; see `edgekit.training.distill`.
         alpha: share of the true labels in the loss beside a teacher, 0 to 1.
         temperature: by which both logits are divided beside a teacher.
@@ -105,6 +106,7 @@ class TrainConfig:
     directions: str | None = None
     neurons: int | None = None
     decode: str | None = None
+    mirror: tuple[int, ...] | None = None
     teacher: str | os.PathLike[str] | None = None
     alpha: float = 0.5
     temperature: float = 4.0
@@ -148,6 +150,7 @@ class TrainConfig:
         """The parts of the front end's config that were asked for."""
         given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode")}
         given["size"] = self.size and list(self.size)
+        given["mirror"] = self.mirror and list(self.mirror)
         return {name: value for name, value in given.items() if value is not None}
 
     def network_options(self) -> dict[str, Any]:

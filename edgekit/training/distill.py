@@ -36,7 +36,8 @@ def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
     Args:
         path: its folder.
         labels: of the student, which the teacher must have in the same order.
-        frontend: of the student; images are seen by each through its own, windows must be of one shape.
+        frontend: of the student; images are seen by each through its own, windows must be of one shape and
+            mirrored alike.
 
     Raises:
         ModelError: when the folder is no finished run.
@@ -54,4 +55,7 @@ def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
 
 def _inputs(frontend: FrontEnd) -> str:
     """What a front end is given, in words."""
-    return "images" if frontend.size else f"windows of shape {tuple(frontend.output.shape)}"
+    if frontend.size:
+        return "images"
+    mirror = ",".join(map(str, frontend.config_to_json()["mirror"]))
+    return f"windows of shape {tuple(frontend.output.shape)}" + (f" with --mirror {mirror}" if mirror else "")

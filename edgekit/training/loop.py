@@ -191,11 +191,13 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
     """The data set, and the network's front end for it."""
     root, overrides = Path(config.data), config.frontend_overrides()
     if info.frontend == "samples":
-        asked = sorted([*overrides, *(["frontend"] if config.frontend else [])])
+        asked = sorted([*(overrides.keys() - {"mirror"}), *(["frontend"] if config.frontend else [])])
         if asked:
             raise UserError(f"Expected no {', '.join(asked)} for {config.model}: windows are taken as they are.")
         windows = scan_windows(root)
-        return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:])})
+        return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:]), **overrides})
+    if config.mirror:
+        raise UserError(f"Expected no mirror for {config.model}: it takes images, which are mirrored by --augment. Leave it out.")
     if config.frontend in (None, info.frontend):
         return scan(root), create_frontend(info.frontend, {**info.config, **overrides})
     return scan(root), create_frontend(config.frontend, {"size": info.config["size"], **overrides})

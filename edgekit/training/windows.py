@@ -134,7 +134,8 @@ def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, raw: np.
     if config.augment != "none":
         copies = default_copies(len(raw), 2 * raw[0].size) if config.copies is None else config.copies
     rng = np.random.default_rng([config.seed, number])
-    everything = np.concatenate([raw, *(augment_windows(raw, rng) for _ in range(copies))])
+    # As on the board: a copy that was turned to the other side comes back.
+    everything = np.concatenate([raw, *(frontend.raw(augment_windows(raw, rng)) for _ in range(copies))])
     features = standardised(frontend, everything).astype(np.float16)
     logits = None
     if teacher is not None:

@@ -44,8 +44,33 @@ def test_quantizing_in_one_step_is_quantizing_the_standardised_samples(window):
     assert (difference != 0).mean() < 0.01
 
 
+def test_a_window_and_its_mirror_image_are_one(window):
+    window[0] += 1 - window[0].mean()
+    other = window * [[-1.0], [1.0], [-1.0]]
+    front = Samples(standardise=Standardisation((1.0, 2.0, 0.5), (0.0, 1.0, -1.0), 4.0), mirror=(0, 2))
+    plain = Samples(standardise=front.standardise)
+    np.testing.assert_array_equal(front(window), plain(window))
+    np.testing.assert_array_equal(front(other), plain(window))
+    np.testing.assert_array_equal(front(np.stack([other, window])), plain(np.stack([window, window])))
+    affine = Affine(8 / 255, 0, "int8")
+    np.testing.assert_array_equal(front.quantize(other, affine), plain.quantize(window, affine))
+
+
+def test_mirroring_leaves_the_callers_window_alone(window):
+    given = (window - 9).astype(np.float32)
+    before = given.copy()
+    Samples(mirror=(0,))(given)
+    np.testing.assert_array_equal(given, before)
+
+
+@pytest.mark.parametrize(("shape", "mirror"), [([3, 100], [3]), ([3, 100], [-1]), ([3, 100], [0, 0]), ([640], [0])])
+def test_channels_to_mirror_that_are_none_are_refused(shape, mirror):
+    with pytest.raises(InputError, match="to mirror"):
+        create_frontend("samples", {"shape": shape, "mirror": mirror})
+
+
 def test_the_config_survives_json():
-    front = Samples((6, 128), Standardisation((1.0,) * 6, (0.5,) * 6, 3.0))
+    front = Samples((6, 128), Standardisation((1.0,) * 6, (0.5,) * 6, 3.0), (0, 4, 5))
     entry = frontend_to_json(front)
     assert create_frontend(entry["name"], entry["config"]).config == front.config
 

@@ -139,6 +139,29 @@ def test_windows_become_a_verified_bundle(tmp_path, run, data):
     assert min(row["accuracy"] for row in document["results"]) > 0.9
 
 
+def test_a_network_of_mirrored_windows_answers_alike_for_either_arm(tmp_path, data):
+    run = tmp_path / "run"
+    train(TrainConfig(data, "tsak-student", run, epochs=3, copies=1, mirror=(0,)))
+    assert load_run(run).frontend.config.mirror == (0,)
+    export_run(run, tmp_path / "student.bundle", Silent())
+    arrays = dict(np.load(data / "test.npz"))
+    arrays["x"][:, 0] *= -1
+    np.savez(tmp_path / "test.npz", **arrays)
+    documents = [evaluate(tmp_path / "student.bundle", place, Silent()) for place in (data, tmp_path)]
+    assert documents[0]["results"] == documents[1]["results"]
+
+
+def test_images_are_not_mirrored_by_channels(tmp_path, write_pictures):
+    write_pictures(tmp_path / "pictures", {"a": 4, "b": 4})
+    with pytest.raises(UserError, match="Expected no mirror for imagesig-fc"):
+        train(TrainConfig(tmp_path / "pictures", "imagesig-fc", tmp_path / "run", mirror=(0,)))
+
+
+def test_a_teacher_of_windows_mirrored_otherwise_is_refused(tmp_path, run, data):
+    with pytest.raises(UserError, match=r"windows of shape \(3, 100\) with --mirror 0,2, .* takes windows of shape \(3, 100\)\."):
+        train(TrainConfig(data, "tsak-student", tmp_path / "run", teacher=run, mirror=(0, 2)))
+
+
 def test_a_student_learns_from_a_teachers_logits(tmp_path, run, data):
     settings = {"epochs": 8, "copies": 0, "augment": "none", "batch_size": 32, "mixup": 0.0, "learning_rate": 5e-3}
     runs = [
