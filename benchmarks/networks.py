@@ -31,7 +31,11 @@ _MISSED_GATE = 1
 
 
 class StepError(Exception):
-    """A command failed, with its last words."""
+    """A command failed, with its last words and its exit code."""
+
+    def __init__(self, words: str, code: int = 2) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def main() -> None:
         for row in rows
         for data in row.data
         if not arguments.data_sets or data in arguments.data_sets.split(",")
-        for seed in (table.seeds if arguments.seeds is None else map(int, arguments.seeds.split(",")))
+        for seed in (table.seeds if arguments.seeds is None else arguments.seeds)
     ]
     # Those with a teacher come last: by then it is trained.
     jobs.sort(key=lambda job: job.row.teacher is not None)
@@ -76,11 +80,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--table", type=Path, default=Path(__file__).with_name("networks.toml"))
     parser.add_argument("--rows", help="only these, a comma between them")
     parser.add_argument("--data", dest="data_sets", help="only these data sets")
-    parser.add_argument("--seeds", help="in place of the table's")
+    parser.add_argument("--seeds", type=_seeds, help="in place of the table's, a comma between them")
     parser.add_argument("--jobs", type=int, default=1, help="at a time")
     parser.add_argument("--train-only", action="store_true")
     parser.add_argument("--show", action="store_true", help="only the table of what is finished")
     return parser.parse_args()
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
 
 
 def _check_known(option: str, asked: str | None, known: Sequence[str]) -> None:
@@ -154,7 +162,9 @@ class Runner:
         command = ["export", str(run), "--out", str(bundle), "--calibration", str(self.root / job.data)]
         try:
             self.edgekit(*command, "--precision", "int8", *job.row.export, allowed=_MISSED_GATE)
-        except StepError:
+        except StepError as error:
+            if error.code != _MISSED_GATE:
+                raise
             self.edgekit(*command, "--precision", "mixed", *job.row.export)
 
     def evaluate(self, job: Job) -> None:
@@ -199,7 +209,7 @@ class Runner:
             lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
             if done.returncode != allowed:
                 print(f"edgekit {' '.join(arguments)}\n{done.stderr}", file=sys.stderr)
-            raise StepError(lines[-1].removeprefix("error: "))
+            raise StepError(lines[-1].removeprefix("error: "), done.returncode)
         return done.stdout
 
 
