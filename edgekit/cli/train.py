@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from edgekit.cli.common import Json, boundary, parse_numbers, parse_size, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from edgekit.training.loop import TrainResult
 
 __all__ = ["train"]
 
@@ -105,12 +108,14 @@ def train(
         raise UserError(f"Interrupted. The epochs so far are in {out}: go on with the same command and --resume.") from interrupt
     if not group.is_first:
         return
-    document = result.to_json()
     if json:
-        print_json(document)
-        return
-    examples = "windows" if model_info(model).frontend == "samples" else "images"
-    typer.echo(f"{out}: {model}, {result.epochs} epochs")
+        print_json(result.to_json())
+    else:
+        _show(result, out, "windows" if model_info(model).frontend == "samples" else "images")
+
+
+def _show(result: TrainResult, out: Path, examples: str) -> None:
+    typer.echo(f"{out}: {result.model}, {result.epochs} epochs")
     typer.echo(f"validation accuracy {100 * result.validation.accuracy:.2f} % of {result.validation.n} {examples}")
     if result.test is not None:
         typer.echo(f"test accuracy       {100 * result.test.accuracy:.2f} % of {result.test.n} {examples}")
