@@ -1,6 +1,7 @@
 """A random forest on simple features of sensor windows: what a network for the same windows has to beat.
 
     python benchmarks/windows_forest.py ../shared/data/wisdm_watch6
+    python benchmarks/windows_forest.py ../shared/data/wisdm_watch6 --mirror 0
 
 Features of each channel: mean, deviation, least, greatest, median, mean absolute difference, and the magnitudes of the first 25
 frequencies. Accuracy on four folds of the training subjects, then on the test subjects, each over five seeds of the forest.
@@ -15,6 +16,8 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, cross_val_score
 
+from edgekit.frontends import Samples
+
 SEEDS = range(5)
 
 
@@ -28,9 +31,11 @@ def features(x: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of train.npz and test.npz with x, y and subject")
-    folder = parser.parse_args().data
-    train, test = (np.load(folder / f"{side}.npz") for side in ("train", "test"))
-    x, x_test = features(train["x"]), features(test["x"])
+    parser.add_argument("--mirror", type=int, nargs="*", default=[], help="channels, as `edgekit train --mirror` has them")
+    arguments = parser.parse_args()
+    train, test = (np.load(arguments.data / f"{side}.npz") for side in ("train", "test"))
+    windows = Samples(train["x"].shape[1:], mirror=tuple(arguments.mirror))
+    x, x_test = features(windows(train["x"])), features(windows(test["x"]))
     folds, on_test = [], []
     for seed in SEEDS:
         forest = RandomForestClassifier(300, random_state=seed, n_jobs=-1)
