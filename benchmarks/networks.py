@@ -31,11 +31,11 @@ _MISSED_GATE = 1
 
 
 class StepError(Exception):
-    """A command failed, with its last words and its exit code."""
+    """A command failed, with its last words."""
 
-    def __init__(self, words: str, code: int = 2) -> None:
-        super().__init__(words)
-        self.code = code
+
+class GateMissedError(StepError):
+    """It said that a gate was missed."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,9 @@ def _arguments() -> argparse.Namespace:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split(",")))
+    if not all(item.isdecimal() for item in text.split(",")):
+        raise argparse.ArgumentTypeError(f"expected whole numbers with a comma between them, got {text!r}")
+    return tuple(dict.fromkeys(map(int, text.split(","))))
 
 
 def _check_known(option: str, asked: str | None, known: Sequence[str]) -> None:
@@ -161,10 +163,8 @@ class Runner:
             return
         command = ["export", str(run), "--out", str(bundle), "--calibration", str(self.root / job.data)]
         try:
-            self.edgekit(*command, "--precision", "int8", *job.row.export, allowed=_MISSED_GATE)
-        except StepError as error:
-            if error.code != _MISSED_GATE:
-                raise
+            self.edgekit(*command, "--precision", "int8", *job.row.export)
+        except GateMissedError:
             self.edgekit(*command, "--precision", "mixed", *job.row.export)
 
     def evaluate(self, job: Job) -> None:
@@ -201,15 +201,17 @@ class Runner:
             raise StepError(f"it was trained with {file.read_text()}, the table says {text}: remove it, or pass another --out")
         _write(file, text)
 
-    def edgekit(self, *arguments: str, allowed: int = 0) -> str:
+    def edgekit(self, *arguments: str) -> str:
         """Run a command to its end; what it wrote to stdout. An interrupt of the terminal reaches it, too."""
         environment = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.at_a_time)), **os.environ}
         done = subprocess.run([*_EDGEKIT, *arguments], capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-            if done.returncode != allowed:
-                print(f"edgekit {' '.join(arguments)}\n{done.stderr}", file=sys.stderr)
-            raise StepError(lines[-1].removeprefix("error: "), done.returncode)
+            last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+            # A traceback exits with 1, too.
+            if done.returncode == _MISSED_GATE and last.startswith("error: "):
+                raise GateMissedError(last.removeprefix("error: "))
+            print(f"edgekit {' '.join(arguments)}\n{done.stderr}", file=sys.stderr)
+            raise StepError(last.removeprefix("error: "))
         return done.stdout
 
 

@@ -16,6 +16,8 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold, cross_val_score
 
+from edgekit.cli.common import parse_numbers
+from edgekit.errors import EdgekitError
 from edgekit.frontends import Samples
 
 SEEDS = range(5)
@@ -31,10 +33,14 @@ def features(x: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of train.npz and test.npz with x, y and subject")
-    parser.add_argument("--mirror", type=int, nargs="*", default=[], help="channels, as `edgekit train --mirror` has them")
+    parser.add_argument("--mirror", help="channels, as `edgekit train --mirror` has them")
     arguments = parser.parse_args()
     train, test = (np.load(arguments.data / f"{side}.npz") for side in ("train", "test"))
-    windows = Samples(train["x"].shape[1:], mirror=tuple(arguments.mirror))
+    try:
+        mirror = () if arguments.mirror is None else tuple(parse_numbers("--mirror", arguments.mirror))
+        windows = Samples(train["x"].shape[1:], mirror=mirror)
+    except EdgekitError as error:
+        parser.error(str(error))
     x, x_test = features(windows(train["x"])), features(windows(test["x"]))
     folds, on_test = [], []
     for seed in SEEDS:

@@ -38,6 +38,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Threads = Annotated[int, typer.Option(min=1, help="Threads that the runtime may use.")]
 
 _USER_ERROR = 2
+_MOST_DIGITS = 18
 
 #: What the workstation's commands import, and the extras that bring it; a board has none of it.
 _EXTRAS = {
@@ -170,7 +171,7 @@ def parse_items(option: str, text: str) -> list[str]:
 def parse_numbers(option: str, text: str) -> list[int]:
     """The whole numbers of "1,2", each once; `option` names it in the error."""
     found = parse_items(option, text)
-    if not all(item.isdecimal() for item in found):
+    if not all(item.isdecimal() and len(item) <= _MOST_DIGITS for item in found):
         raise UserError(f"Expected whole numbers with a comma between them for {option}, got {text!r}.")
     return [int(item) for item in found]
 

@@ -161,11 +161,14 @@ class Samples:
 
 
 def _channels(mirror: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
-    given = tuple(mirror) if isinstance(mirror, tuple | list) else (mirror,)
-    if not given:
+    """As given, those after the first in order: only its place has a meaning."""
+    if not isinstance(mirror, tuple | list):
+        raise InputError(f"Expected channels to mirror, such as (0,), got {mirror!r}.")
+    if not mirror:
         return ()
+    given = tuple(mirror)
     if len(shape) != 2:
         raise InputError(f"Expected windows of shape (channels, samples) to mirror, got {shape}. Leave out mirror.")
     if not all(whole_number(channel) and 0 <= channel < shape[0] for channel in given) or len(set(given)) < len(given):
         raise InputError(f"Expected channels 0 to {shape[0] - 1} to mirror, each once, got {', '.join(map(str, given))}.")
-    return tuple(map(int, given))
+    return (int(given[0]), *sorted(map(int, given[1:])))

@@ -130,6 +130,7 @@ class TrainConfig:
         _expect(self.neurons is None or self.neurons >= 1, "neurons", "at least 1", self.neurons)
         _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         _expect(0 <= self.alpha <= 1, "alpha", "0 to 1", self.alpha)
+        _expect(self.mirror is None or isinstance(self.mirror, tuple | list), "mirror", "channels such as (0,)", self.mirror)
         for name in ("learning_rate", "clip", "temperature"):
             _expect(0 < getattr(self, name) < float("inf"), name, "a number above 0", getattr(self, name))
         for name in ("label_smoothing", "average", "warm_up"):
@@ -150,7 +151,7 @@ class TrainConfig:
         """The parts of the front end's config that were asked for."""
         given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode")}
         given["size"] = self.size and list(self.size)
-        given["mirror"] = self.mirror and list(self.mirror)
+        given["mirror"] = None if self.mirror is None else list(self.mirror)
         return {name: value for name, value in given.items() if value is not None}
 
     def network_options(self) -> dict[str, Any]:

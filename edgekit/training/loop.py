@@ -196,7 +196,7 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
             raise UserError(f"Expected no {', '.join(asked)} for {config.model}: windows are taken as they are.")
         windows = scan_windows(root)
         return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:]), **overrides})
-    if config.mirror:
+    if config.mirror is not None:
         raise UserError(f"Expected no mirror for {config.model}: it takes images, which are mirrored by --augment. Leave it out.")
     if config.frontend in (None, info.frontend):
         return scan(root), create_frontend(info.frontend, {**info.config, **overrides})

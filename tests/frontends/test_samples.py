@@ -56,6 +56,11 @@ def test_a_window_and_its_mirror_image_are_one(window):
     np.testing.assert_array_equal(front.quantize(other, affine), plain.quantize(window, affine))
 
 
+def test_only_the_first_of_the_channels_to_mirror_has_a_place():
+    assert Samples(mirror=(0, 2, 1)).config == Samples(mirror=(0, 1, 2)).config
+    assert Samples(mirror=(1, 0)).config != Samples(mirror=(0, 1)).config
+
+
 def test_mirroring_leaves_the_callers_window_alone(window):
     given = (window - 9).astype(np.float32)
     before = given.copy()

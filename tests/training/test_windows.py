@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekit.core.bundle import Bundle
-from edgekit.errors import DataError, UserError
+from edgekit.errors import DataError, InputError, UserError
 from edgekit.frontends.windows import Windows
 from edgekit.golden import check_golden
 from edgekit.models.checkpoint import load_run
@@ -151,10 +151,16 @@ def test_a_network_of_mirrored_windows_answers_alike_for_either_arm(tmp_path, da
     assert documents[0]["results"] == documents[1]["results"]
 
 
-def test_images_are_not_mirrored_by_channels(tmp_path, write_pictures):
+@pytest.mark.parametrize("mirror", [(0,), ()])
+def test_images_are_not_mirrored_by_channels(tmp_path, write_pictures, mirror):
     write_pictures(tmp_path / "pictures", {"a": 4, "b": 4})
     with pytest.raises(UserError, match="Expected no mirror for imagesig-fc"):
-        train(TrainConfig(tmp_path / "pictures", "imagesig-fc", tmp_path / "run", mirror=(0,)))
+        train(TrainConfig(tmp_path / "pictures", "imagesig-fc", tmp_path / "run", mirror=mirror))
+
+
+def test_a_channel_alone_is_no_list_of_channels(data):
+    with pytest.raises(InputError, match=r"Expected mirror of channels such as \(0,\), got 3"):
+        TrainConfig(data, "tsak-student", "run", mirror=3)
 
 
 def test_a_teacher_of_windows_mirrored_otherwise_is_refused(tmp_path, run, data):
