@@ -26,6 +26,9 @@ from pathlib import Path
 
 from networks_table import TableRow, read_table, write_table
 
+from edgekit.cli.common import parse_numbers
+from edgekit.errors import UserError
+
 _EDGEKIT = [sys.executable, "-c", "from edgekit.cli import main; main()"]
 _MISSED_GATE = 1
 
@@ -88,9 +91,10 @@ def _arguments() -> argparse.Namespace:
 
 
 def _seeds(text: str) -> tuple[int, ...]:
-    if not all(item.isdecimal() for item in text.split(",")):
-        raise argparse.ArgumentTypeError(f"expected whole numbers with a comma between them, got {text!r}")
-    return tuple(dict.fromkeys(map(int, text.split(","))))
+    try:
+        return tuple(parse_numbers("--seeds", text))
+    except UserError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _check_known(option: str, asked: str | None, known: Sequence[str]) -> None:
