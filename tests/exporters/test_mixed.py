@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from edgekit.calibration.samples import ArraySamples
+from edgekit.core.manifest import Parity
 from edgekit.core.recipe import Format, Recipe
 from edgekit.errors import GateError, InputError, UnknownNameError
 from edgekit.exporters import parity as gates
@@ -204,6 +205,45 @@ def test_what_passes_on_its_own_half_alone_is_not_written(network: nn.Module) ->
     trial = replace(trial, checked=gates.Checked(x, None, reference))
     with pytest.raises(GateError, match="on images that the search has not seen"):
         mend(trial, gates.int8_gate(5.0, False), "model.int8.onnx", trial.model, lambda _text: None)
+
+
+@dataclass(frozen=True)
+class Demanding(Trial):
+    """Images that `searched` lacks pass with nothing less than what all layers in float give on `searched`."""
+
+    searched: gates.Checked | None = None
+    needed_db: float = 0.0
+
+    def measure(self, model: bytes, images: int | None = None) -> tuple[Parity, ...]:
+        found = super().measure(model, images)
+        if self.searched is None or np.isin(self.checked.reference, self.searched.reference).all():
+            return found
+        there = Trial.measure(replace(self, checked=self.searched), model)
+        return tuple(
+            parity if (other.sqnr_db or 0.0) >= self.needed_db else replace(parity, agreement=0.0)
+            for parity, other in zip(found, there, strict=True)
+        )
+
+
+def test_all_layers_in_float_are_tried_before_it_refuses(network: nn.Module) -> None:
+    x, _ = images(150, 2)
+    plain = make_trial(network, "onnx", x)
+    searched, _ = plain.checked.halves(0)
+    on_searched = replace(plain, checked=searched)
+    ranked = by_worth(sensitivity(on_searched, lambda _text: None))
+    best_db = min(parity.sqnr_db or 0.0 for parity in on_searched.measure(plain.make(ranked).model))
+    shown = {name: getattr(plain, name) for name in plain.__dataclass_fields__}
+    done = mend(
+        Demanding(**shown, searched=searched, needed_db=best_db),
+        gates.int8_gate(2.0, False),
+        "model.int8.onnx",
+        plain.model,
+        lambda _text: None,
+    )
+    assert done.asked_db == best_db
+    (parity,) = on_searched.measure(done.converted.model)[:1]
+    assert parity.sqnr_db is not None
+    assert parity.sqnr_db >= best_db
 
 
 def test_the_recipe_of_the_manifest_makes_the_file_again(mended: Export, network: nn.Module) -> None:
