@@ -22,6 +22,9 @@ NETWORKS: dict[str, tuple[int, ...]] = {
     "shnet-23-1": (3, 32, 32),
     "medianet-base-69": (3, 64, 64),
     "scatnet-edge": MODELS["scatnet-edge"].input_shape,
+    "imagesig-cnn1d": MODELS["imagesig-cnn1d"].input_shape,
+    "tsak-student": MODELS["tsak-student"].input_shape,
+    "tsak-teacher": MODELS["tsak-teacher"].input_shape,
 }
 KINDS = ((torch.contiguous_format, False), (torch.channels_last, False), (torch.channels_last, True))
 ROUNDS = 5

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.test_bad_input import edgekit as run
-from tests.cli.test_bad_input import refused
+from tests.cli.command import edgekit as run
+from tests.cli.command import refused
 from tests.cli.test_commands import edgekit
 from tests.mlperf_tiny import WORDS, kws01_inputs, reference_rows
 

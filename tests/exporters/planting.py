@@ -14,8 +14,7 @@ from edgekit.core.recipe import Format
 from edgekit.exporters import build
 from edgekit.exporters.build import Export, export
 from edgekit.exporters.targets import TARGETS, Target
-from tests.exporters.networks import train
-from tests.exporters.test_mixed import images
+from tests.exporters.networks import images, train
 
 FORMATS: tuple[Format, ...] = ("onnx", "tflite")
 X, LABELS = images(150, 2)

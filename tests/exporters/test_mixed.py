@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,34 +16,14 @@ from edgekit.exporters import parity as gates
 from edgekit.exporters.build import Export, export, reference_logits
 from edgekit.exporters.graphs import calibrate, float_graphs, quantizable
 from edgekit.exporters.layers import layers_of
-from edgekit.exporters.mixed import by_worth, mend, minimal_set
-from edgekit.exporters.sensitivity import Effect, Trial, sensitivity
+from edgekit.exporters.mixed import by_worth, mend
+from edgekit.exporters.sensitivity import Trial, sensitivity
 from edgekit.exporters.targets import Target
 from edgekit.runtimes.open import open_runtime
 from edgekit.workflows.mixed import mixed_lines
-from tests.exporters.networks import train
+from tests.exporters.networks import PlainMish, images, train
 
 FORMATS: tuple[Format, ...] = ("onnx", "tflite")
-SHAPE = (3, 12, 12)
-
-
-class PlainMish(nn.Module):
-    """Written as nobody's pass knows it."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.tanh(torch.log(1 + torch.exp(x)))
-
-
-def images(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy gratings of four directions: classes that take a nonlinear network."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 4, n)
-    y, x = np.mgrid[0:12, 0:12] / 12
-    angle = labels * np.pi / 4
-    phase = rng.uniform(0, 2 * np.pi, n)
-    wave = np.sin(9 * (np.cos(angle)[:, None, None] * x + np.sin(angle)[:, None, None] * y) + phase[:, None, None])
-    pictures = wave[:, None] * rng.uniform(0.4, 1, (n, 3, 1, 1)) + rng.normal(0, 0.7, (n, 3, 12, 12))
-    return pictures.astype(np.float32), labels
 
 
 @pytest.fixture(scope="module")
@@ -267,17 +245,6 @@ def test_the_analysis_ranks_layers_by_what_they_spoil(mended: Export) -> None:
     assert set(mended.mixed[0].layers) <= {effect.layer for effect in alone}
 
 
-def test_a_layer_is_worth_what_it_spoils_by_its_bytes() -> None:
-    plain = Effect(None, 5.0, 0.9, 10_000, 5.0)
-
-    def order(dear_db: float) -> list[str]:
-        dear, cheap = Effect("dear", 5.1, 0.9, 15_000, dear_db), Effect("cheap", 5.1, 0.9, 9_990, 30.0)
-        return by_worth([plain, *sorted((dear, cheap), key=lambda effect: effect.spoilt_db)])
-
-    assert order(28.0) == order(14.0) == ["cheap", "dear"]  # half a file is 51 hundredths: 17 dB
-    assert order(12.0) == ["dear", "cheap"]
-
-
 class Sums(nn.Module):
     """The inner sum stands between two int8 layers: alone in float it changes nothing."""
 
@@ -340,40 +307,3 @@ def test_an_unknown_float_layer_lists_the_known_ones(network: nn.Module) -> None
 def test_layers_in_float_belong_to_int8_alone() -> None:
     with pytest.raises(InputError, match="in an int8 recipe alone"):
         Recipe("fp32", float_layers=("head",))
-
-
-@pytest.mark.parametrize("size", [1, 2, 5, 9])
-def test_a_minimal_set_is_minimal_whatever_is_needed(size: int) -> None:
-    ranked = [f"layer{i}" for i in range(size)]
-    for count in range(1, min(size, 3) + 1):
-        for needed in itertools.combinations(ranked, count):
-
-            def reaches(layers: Sequence[str], needed: tuple[str, ...] = needed) -> bool:
-                return set(needed) <= set(layers)
-
-            assert set(minimal_set(ranked, reaches)) == set(needed)
-
-
-def test_a_minimal_set_is_minimal_where_more_is_not_always_better(rng: np.random.Generator) -> None:
-    ranked = [f"layer{i}" for i in range(6)]
-    subsets = [frozenset(s) for n in range(7) for s in itertools.combinations(ranked, n)]
-    for _ in range(100):
-        passing = {s for s in subsets if s and rng.uniform() < 0.4}
-        found = frozenset(minimal_set(ranked, lambda layers, passing=passing: frozenset(layers) in passing))
-        if found:
-            assert found in passing
-            assert all(found - {layer} not in passing for layer in found)
-        else:
-            assert not passing & {frozenset(ranked)}
-
-
-def test_the_dearest_layers_are_taken_out_first() -> None:
-    def reaches(layers: Sequence[str]) -> bool:
-        return {"a", "c"} <= set(layers) or {"b", "c"} <= set(layers)
-
-    assert set(minimal_set("abc", reaches, {"a": 1, "b": 900, "c": 5})) == {"a", "c"}
-    assert set(minimal_set("abc", reaches, {"a": 900, "b": 1, "c": 5})) == {"b", "c"}
-
-
-def test_nothing_is_found_where_all_layers_do_not_suffice() -> None:
-    assert minimal_set(["a", "b", "c"], lambda layers: False) == ()

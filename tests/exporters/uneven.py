@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from tests.exporters.networks import train
-from tests.exporters.test_mixed import images
+from tests.exporters.networks import images, train
 
 SPREAD = 30.0
 

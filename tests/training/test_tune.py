@@ -13,8 +13,7 @@ from edgekit.errors import GateError, InputError, UserError
 from edgekit.exporters.build import export, reference_logits
 from edgekit.exporters.targets import Target
 from edgekit.training.tune import TuneConfig, rounded_logits, tune
-from tests.exporters.networks import train
-from tests.exporters.test_mixed import PlainMish, images
+from tests.exporters.networks import PlainMish, images, train
 from tests.exporters.uneven import uneven
 
 FORMATS: tuple[Format, ...] = ("onnx", "tflite")

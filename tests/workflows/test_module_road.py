@@ -10,7 +10,7 @@ import pytest
 
 from edgekit.core.bundle import Bundle
 from edgekit.golden import check_golden
-from tests.cli.test_bad_input import edgekit, refused
+from tests.cli.command import edgekit, refused
 
 pytest.importorskip("torch", reason="exporting needs torch")
 

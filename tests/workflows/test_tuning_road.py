@@ -37,7 +37,7 @@ def exported(run: Path | Run, out: Path, epochs: int = 6, notes: list[str] | Non
 @pytest.fixture(scope="module")
 def windows(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Windows of four classes, as a data set."""
-    from tests.exporters.test_mixed import images
+    from tests.exporters.networks import images
 
     folder = tmp_path_factory.mktemp("windows")
     x, y = images(1112, 5)
