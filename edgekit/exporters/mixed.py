@@ -84,9 +84,12 @@ def mend(trial: Trial, gate: gates.Gate, file: str, float32: bytes, tell: Callab
     tried: tuple[str, ...] = ()
     reached_db = -math.inf
     for step_db in _STEPS_DB:
-        # No more than all layers in float give: the images not seen have yet to judge these.
-        asked_db = min(reached_db + step_db, search.sqnr_db(search.ranked)) if tried else -math.inf
+        asked_db = reached_db + step_db
         layers = search.minimal(replace(gate, sqnr_db=asked_db))
+        if not layers and tried:
+            # Not even all layers in float give so much; what they give the images not seen have yet to judge.
+            asked_db = search.sqnr_db(search.ranked)
+            layers = search.minimal(replace(gate, sqnr_db=asked_db))
         if not layers or layers == tried:
             break
         made, tried = trial.make(layers), layers
