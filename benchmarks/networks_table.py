@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,15 +63,21 @@ def read_table(file: Path) -> Table:
     images = tuple(name for name, entry in sets.items() if "size" in entry)
     rows = []
     for name, entry in content["row"].items():
-        unknown = entry.keys() - {"model", "data", "size", "options", "export", "teacher"}
+        unknown = entry.keys() - {"model", "data", "size", "options", "export", "teacher", "frontends"}
         if unknown:
             raise SystemExit(f"{file}: row {name}: unknown {', '.join(unknown)}")
         data = tuple(entry.get("data", images))
         sizes = {one: entry.get("size", sets[one]["size"]) if one in images else None for one in data}
         sources = {one: tuple(sets[one].get("sources", ())) for one in data}
         options, export = (tuple(entry.get(key, ())) for key in ("options", "export"))
-        rows.append(TableRow(name, entry.get("model", name), data, sizes, sources, options, export, entry.get("teacher")))
+        row = TableRow(name, entry.get("model", name), data, sizes, sources, options, export, entry.get("teacher"))
+        rows += [row, *(_behind(row, frontend) for frontend in entry.get("frontends", ()))]
     return Table(tuple(content["seeds"]), tuple(sets), tuple(rows))
+
+
+def _behind(row: TableRow, frontend: str) -> TableRow:
+    """The same row with another front end."""
+    return replace(row, name=f"{row.name}-{frontend}", options=("--frontend", frontend, *row.options))
 
 
 def write_table(out: Path, table: Table) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from edgekit.core.bundle import Bundle
 from edgekit.core.manifest import Artifact, ModelCard
 from edgekit.errors import BundleError
-from edgekit.frontends.base import FrontEnd, create_frontend
+from edgekit.frontends.base import FrontEnd, create_frontend, window_shape
 from edgekit.pipeline import Pipeline, probabilities_of
 from edgekit.runtimes.open import installed_runtimes, open_runtime
 
@@ -118,7 +118,7 @@ def synthetic_inputs(frontend: FrontEnd, count: int = 4, seed: int = 0) -> np.nd
     """For models that come without any: colourful smooth pictures with noise (count, H, W, 3) uint8, or windows of noise."""
     rng = np.random.default_rng(seed)
     if frontend.size is None:
-        return rng.normal(0, 1, (count, *frontend.output.shape)).astype(np.float32)
+        return rng.normal(0, 1, (count, *window_shape(frontend))).astype(np.float32)
     height, width = frontend.size
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     pictures = []

@@ -15,7 +15,7 @@ from edgekit.core.manifest import Artifact, ModelCard, OutputEntry
 from edgekit.core.recipe import PRECISIONS
 from edgekit.core.spec import TensorSpec
 from edgekit.errors import BundleError, InputError, ModelError, UnknownNameError
-from edgekit.frontends.base import FrontEnd, create_frontend
+from edgekit.frontends.base import FrontEnd, create_frontend, window_shape
 from edgekit.frontends.image import decode, resize_area
 from edgekit.frontends.loading import least_size
 from edgekit.runtimes.base import RUNTIME_FORMATS, Runtime
@@ -107,7 +107,7 @@ class Pipeline:
         return self._finish(features, start, decoded, resized, clock())
 
     def _predict_window(self, window: object) -> Prediction:
-        start, shape = time.perf_counter(), self.frontend.output.shape
+        start, shape = time.perf_counter(), window_shape(self.frontend)
         if not isinstance(window, np.ndarray) or window.shape != shape:
             found = f"an array of {window.shape}" if isinstance(window, np.ndarray) else type(window).__name__
             raise InputError(f"Expected a window of samples as an array of shape {shape}, got {found}.")

@@ -19,7 +19,7 @@ from edgekit.bench.samples import drift
 from edgekit.bench.verdict import advice_on, reasons_against
 from edgekit.core.bundle import Bundle
 from edgekit.errors import DataError
-from edgekit.frontends.base import FrontEnd, create_frontend
+from edgekit.frontends.base import FrontEnd, create_frontend, window_shape
 from edgekit.frontends.windows import load_windows
 from edgekit.pipeline import open_artifact
 
@@ -75,7 +75,7 @@ def _inputs(bundle: Bundle, frontend: FrontEnd, files: Sequence[Path]) -> tuple[
     if not files:
         return bundle_inputs(bundle), ()
     if frontend.size is None:
-        return sample_of(np.concatenate([_windows(file, frontend.output.shape) for file in files])), ()
+        return sample_of(np.concatenate([_windows(file, window_shape(frontend)) for file in files])), ()
     paths = sample_of(files)
     return [path.read_bytes() for path in paths], paths
 

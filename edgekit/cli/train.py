@@ -36,6 +36,9 @@ def train(
         str | None,
         typer.Option(help="Of windows: channels, such as 0 or 0,4,5, that change sign where the first has a negative mean."),
     ] = None,
+    separate_gravity: Annotated[
+        bool, typer.Option("--separate-gravity", help="Of windows: each channel as its mean and the movement about it.")
+    ] = False,
     augment: Annotated[
         str | None, typer.Option(help="none, light (small shifts and turns), photo, crop-flip, paper; of pixels randaugment.")
     ] = None,
@@ -80,6 +83,7 @@ def train(
         "neurons": neurons,
         "decode": decode,
         "mirror": None if mirror is None else tuple(parse_numbers("--mirror", mirror)),
+        "separate_gravity": separate_gravity or None,
         "augment": augment,
         "copies": copies,
         "loss": loss,

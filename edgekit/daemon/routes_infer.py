@@ -20,6 +20,7 @@ from edgekit.daemon.refusals import BadRequest, Busy, Expired, NotReady
 from edgekit.daemon.schemas import Classification
 from edgekit.daemon.service import Service, Slot
 from edgekit.daemon.windows import read_window
+from edgekit.frontends.base import window_shape
 from edgekit.pipeline import Prediction
 
 __all__ = ["InferRoutes"]
@@ -75,7 +76,7 @@ class InferRoutes:
 
     def _source(self, body: bytes, model: LoadedModel) -> bytes | np.ndarray:
         if model.takes_windows:
-            return read_window(body, model.pipeline.frontend.output.shape)
+            return read_window(body, window_shape(model.pipeline.frontend))
         check_picture(body, self._service.settings.limits.pixels)
         return body
 

@@ -12,7 +12,7 @@ from edgekit.core.spec import Affine, TensorSpec
 from edgekit.errors import InputError
 from edgekit.frontends.standardise import Standardisation
 
-__all__ = ["FRONTENDS", "FrontEnd", "create_frontend", "frontend_to_json", "image_size", "standardised"]
+__all__ = ["FRONTENDS", "FrontEnd", "create_frontend", "frontend_to_json", "image_size", "standardised", "window_shape"]
 
 FRONTENDS = Registry(
     "front end",
@@ -133,3 +133,14 @@ def image_size(frontend: FrontEnd) -> tuple[int, int]:
     if frontend.size is None:
         raise InputError(f"Expected a front end of images, {frontend.name!r} takes sensor windows. Pass windows (.npz).")
     return frontend.size
+
+
+def window_shape(frontend: FrontEnd) -> tuple[int, ...]:
+    """Shape of the windows of samples that a front end takes.
+
+    Raises:
+        InputError: when it takes images.
+    """
+    if frontend.size is not None:
+        raise InputError(f"Expected a front end of sensor windows, {frontend.name!r} takes images. Pass images.")
+    return tuple(frontend.config.shape)

@@ -17,7 +17,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from edgekit.errors import MissingExtraError
-from edgekit.frontends.base import FrontEnd
+from edgekit.frontends.base import FrontEnd, window_shape
 
 __all__ = ["Cost", "Counted", "cost_of", "workspace"]
 
@@ -110,5 +110,5 @@ def _numpy_bytes() -> int:
 def _example(frontend: FrontEnd) -> np.ndarray:
     """An image of noise, of which every front end has something to compute; a window of zeros for one that takes windows."""
     if frontend.size is None:
-        return np.zeros(frontend.output.shape, np.float32)
+        return np.zeros(window_shape(frontend), np.float32)
     return np.random.default_rng(0).integers(0, 256, (*frontend.size, 3), dtype=np.uint8)

@@ -27,26 +27,32 @@ class SamplesConfig:
         shape: of one window: (features,), (channels, samples) or (rows, columns, channels).
         standardise: scale and offset of every feature or channel, None for the samples as they are.
         mirror: channels, from 0, that are negated together in a window where the first of them has a negative mean.
+        separate_gravity: every channel becomes two, its mean over the window and the movement about it.
     """
 
     shape: tuple[int, ...] = (3, 100)
     standardise: Standardisation | None = None
     mirror: tuple[int, ...] = ()
+    separate_gravity: bool = False
 
 
 class Samples:
     """Windows of samples, e.g. of an accelerometer, or feature maps that another program computed. Safe for several threads.
 
     A sensor worn on the other arm sees the same movement in a mirror: the axis along the arm points the other way. `mirror` turns
-    such windows round, so that a network need not learn both.
+    such windows round, so that a network need not learn both. What an accelerometer measures is gravity, which tells how it lies,
+    and movement, often a tenth as large; `separate_gravity` hands a network both, each standardised by itself.
 
     Args:
         shape: of one window, 1 to 3 sizes.
-        standardise: applied along channels (features) where given.
+        standardise: applied along channels (features) of `output` where given.
         mirror: of windows (channels, samples): which of their channels change sign where the first of them has a negative mean.
+        separate_gravity: of windows (channels, samples): first the channels' means, each over its whole window, then the channels
+            without them.
 
     Raises:
-        InputError: on another shape, a standardisation of another number of channels, or channels that are none.
+        InputError: on another shape, a standardisation of another number of channels, channels that are none, or windows without
+            channels to separate.
 
     >>> Samples((3, 100))(np.ones((3, 100))).dtype
     dtype('float32')
@@ -57,16 +63,24 @@ class Samples:
     takes_standardisation = True
 
     def __init__(
-        self, shape: tuple[int, ...] = (3, 100), standardise: Standardisation | None = None, mirror: tuple[int, ...] = ()
+        self,
+        shape: tuple[int, ...] = (3, 100),
+        standardise: Standardisation | None = None,
+        mirror: tuple[int, ...] = (),
+        separate_gravity: bool = False,
     ) -> None:
         sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
         if len(sizes) not in _LAYOUTS or not all(whole_number(size) and size >= 1 for size in sizes):
             raise InputError(f"Expected a window's shape of 1 to 3 sizes, each at least 1, got {shape!r}.")
-        self._config = SamplesConfig(tuple(map(int, sizes)), standardise, _channels(mirror, sizes))
-        count = self._config.shape[self.feature_axis]
+        if separate_gravity and len(sizes) != 2:
+            raise InputError(
+                f"Expected windows of shape (channels, samples) to separate gravity from, got {sizes}. Leave it out."
+            )
+        self._config = SamplesConfig(tuple(map(int, sizes)), standardise, _channels(mirror, sizes), separate_gravity)
+        count = self.output.shape[self.feature_axis]
         if standardise is not None and len(standardise.scale) != count:
             given = len(standardise.scale)
-            raise InputError(f"Expected a standardisation of {count} channels for windows of {sizes}, got {given}.")
+            raise InputError(f"Expected a standardisation of {count} channels for features of {self.output.shape}, got {given}.")
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Samples:
@@ -79,7 +93,8 @@ class Samples:
         rest = dict(value)
         standardise = rest.pop("standardise", None)
         config = strict.from_json(SamplesConfig, rest, "the config of front end 'samples'")
-        return cls(config.shape, None if standardise is None else Standardisation.from_json(standardise), config.mirror)
+        given = None if standardise is None else Standardisation.from_json(standardise)
+        return cls(config.shape, given, config.mirror, config.separate_gravity)
 
     @property
     def config(self) -> SamplesConfig:
@@ -89,7 +104,9 @@ class Samples:
     @property
     def output(self) -> TensorSpec:
         """Spec "features" of one window: float32, layout "F", "CT" or "HWC"."""
-        return TensorSpec("features", "float32", self._config.shape, _LAYOUTS[len(self._config.shape)])
+        shape = self._config.shape
+        features = (2 * shape[0], shape[1]) if self._config.separate_gravity else shape
+        return TensorSpec("features", "float32", features, _LAYOUTS[len(shape)])
 
     @property
     def feature_axis(self) -> int:
@@ -113,7 +130,7 @@ class Samples:
             window: `shape` or (N, *shape), any integer or float dtype, finite.
 
         Returns:
-            float32 of the same shape, standardised where `standardise` is set.
+            `output.shape`, or (N, *output.shape), float32, standardised where `standardise` is set.
 
         Raises:
             InputError: on another shape or dtype, NaN or infinity.
@@ -122,7 +139,7 @@ class Samples:
         return samples if standardise is None else standardise.apply(samples, self.feature_axis)
 
     def raw(self, window: np.ndarray) -> np.ndarray:
-        """Samples before standardisation, mirrored where `mirror` says so, otherwise as `__call__`."""
+        """Samples before standardisation, mirrored and separated as the config says, otherwise as `__call__`."""
         shape = self._config.shape
         expected = f"Expected a window of shape {shape} or (N, {', '.join(map(str, shape))})"
         if not isinstance(window, np.ndarray) or window.dtype.kind not in "fiu":
@@ -134,7 +151,8 @@ class Samples:
             samples = window.astype(np.float32)
         if not np.isfinite(samples).all():
             raise InputError("Expected a window of finite samples, got NaN or infinity in float32. Check the sensor's reading.")
-        return self._mirrored(samples)
+        samples = self._mirrored(samples)
+        return _separated(samples) if self._config.separate_gravity else samples
 
     def _mirrored(self, samples: np.ndarray) -> np.ndarray:
         channels = list(self._config.mirror)
@@ -151,13 +169,19 @@ class Samples:
 
     def with_standardisation(self, standardise: Standardisation | None) -> Samples:
         """The same front end with another standardisation."""
-        return Samples(self._config.shape, standardise, self._config.mirror)
+        return Samples(self._config.shape, standardise, self._config.mirror, self._config.separate_gravity)
 
     def config_to_json(self) -> dict[str, Any]:
         """Every key of the config as JSON values; `from_json` gives the same front end back."""
         standardise = self.standardise
         plain = strict.to_json(replace(self._config, standardise=None))
         return {**plain, "standardise": None if standardise is None else standardise.to_json()}
+
+
+def _separated(samples: np.ndarray) -> np.ndarray:
+    """(..., 2 C, T): means of the channels, in float64 first, then what is left."""
+    means = samples.mean(axis=-1, keepdims=True, dtype=np.float64).astype(np.float32)
+    return np.concatenate([np.broadcast_to(means, samples.shape), samples - means], axis=-2)
 
 
 def _channels(mirror: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:

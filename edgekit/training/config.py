@@ -68,6 +68,7 @@ class TrainConfig:
         neurons: of the hidden layer, for networks whose width can be chosen; None for the paper's.
         decode: "exact" or "scaled", of JPEG files; see `edgekit.frontends.loading`.
         mirror: of windows, channels that change sign where the first of them has a negative mean; see `Samples`.
+        separate_gravity: of windows, every channel as its mean and the movement about it; see `Samples`.
         teacher: a finished run to learn from as well, on the same classes; see `edgekit.training.distill`.
         alpha: share of the true labels in the loss beside a teacher, 0 to 1.
         temperature: by which both logits are divided beside a teacher.
@@ -107,6 +108,7 @@ class TrainConfig:
     neurons: int | None = None
     decode: str | None = None
     mirror: tuple[int, ...] | None = None
+    separate_gravity: bool = False
     teacher: str | os.PathLike[str] | None = None
     alpha: float = 0.5
     temperature: float = 4.0
@@ -152,6 +154,7 @@ class TrainConfig:
         given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode")}
         given["size"] = self.size and list(self.size)
         given["mirror"] = None if self.mirror is None else list(self.mirror)
+        given["separate_gravity"] = True if self.separate_gravity else None
         return {name: value for name, value in given.items() if value is not None}
 
     def network_options(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from edgekit.errors import UserError
-from edgekit.frontends.base import FrontEnd
+from edgekit.frontends.base import FrontEnd, window_shape
 from edgekit.models.checkpoint import Run, load_run
 
 __all__ = ["distillation", "load_teacher"]
@@ -36,8 +36,7 @@ def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
     Args:
         path: its folder.
         labels: of the student, which the teacher must have in the same order.
-        frontend: of the student; images are seen by each through its own, windows must be of one shape and
-            mirrored alike.
+        frontend: of the student. Each sees the same images, or windows, through its own; windows must be of one shape.
 
     Raises:
         ModelError: when the folder is no finished run.
@@ -55,7 +54,6 @@ def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
 
 def _inputs(frontend: FrontEnd) -> str:
     """What a front end is given, in words."""
-    if frontend.size:
+    if frontend.size is not None:
         return "images"
-    mirror = ",".join(map(str, frontend.config_to_json()["mirror"]))
-    return f"windows of shape {tuple(frontend.output.shape)}" + (f" with --mirror {mirror}" if mirror else "")
+    return f"windows of shape {window_shape(frontend)}"

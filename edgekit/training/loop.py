@@ -41,6 +41,9 @@ from edgekit.training.windows import WindowSet, prepare_windows, scan_windows
 
 __all__ = ["TrainResult", "train"]
 
+#: Settings of front ends that only windows have.
+_OF_WINDOWS = frozenset({"mirror", "separate_gravity"})
+
 _PACKAGES = ("edgekit", "torch", "numpy", "Pillow")
 
 
@@ -191,13 +194,13 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
     """The data set, and the network's front end for it."""
     root, overrides = Path(config.data), config.frontend_overrides()
     if info.frontend == "samples":
-        asked = sorted([*(overrides.keys() - {"mirror"}), *(["frontend"] if config.frontend else [])])
+        asked = sorted([*(overrides.keys() - _OF_WINDOWS), *(["frontend"] if config.frontend else [])])
         if asked:
             raise UserError(f"Expected no {', '.join(asked)} for {config.model}: windows are taken as they are.")
         windows = scan_windows(root)
         return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:]), **overrides})
-    if config.mirror is not None:
-        raise UserError(f"Expected no mirror for {config.model}: it takes images, which are mirrored by --augment. Leave it out.")
+    if asked := sorted(overrides.keys() & _OF_WINDOWS):
+        raise UserError(f"Expected no {', '.join(asked)} for {config.model}: it takes images, no sensor windows. Leave it out.")
     if config.frontend in (None, info.frontend):
         return scan(root), create_frontend(info.frontend, {**info.config, **overrides})
     return scan(root), create_frontend(config.frontend, {"size": info.config["size"], **overrides})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from edgekit.errors import DataError
-from edgekit.frontends.base import FrontEnd, standardised
+from edgekit.frontends.base import FrontEnd
 from edgekit.frontends.windows import Windows, is_windows_file, load_windows
 from edgekit.models.checkpoint import Run
 from edgekit.training.augment_windows import augment_windows
@@ -92,14 +93,13 @@ def prepare_windows(config: TrainConfig, data: WindowSet, frontend: FrontEnd, te
         teacher: whose logits are learned from.
     """
     held_out = validation_rows(data, config.seed)
-    plain = frontend.raw(data.train.x[~held_out])
-    fitted = fit_frontend(frontend, plain, config.clip)
-    y = _classes(data.train)
+    x, y = data.train.x, _classes(data.train)
+    fitted = fit_frontend(frontend, frontend.raw(x[~held_out]), config.clip)
     side = partial(_side, config, fitted, teacher)
-    validation = frontend.raw(data.train.x[held_out]), y[held_out]
-    sides = [partial(side, plain, y[~held_out], 0)]
+    validation = frontend.raw(x[held_out]), y[held_out]
+    sides = [partial(side, x[~held_out], y[~held_out], 0)]
     if config.refit:
-        sides.append(partial(side, *validation, 1))
+        sides.append(partial(side, x[held_out], y[held_out], 1))
     empty = np.zeros((0, *frontend.output.shape), np.float32), np.zeros(0, np.int64)
     test = empty if data.test is None else (frontend.raw(data.test.x), _classes(data.test))
     return prepared(fitted, len(data.labels), tuple(sides), validation, test)
@@ -129,17 +129,17 @@ def validation_rows(data: WindowSet, seed: int) -> np.ndarray:
     return held_out
 
 
-def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, raw: np.ndarray, y: np.ndarray, number: int) -> Side:
+def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, x: np.ndarray, y: np.ndarray, number: int) -> Side:
+    """Windows as they were recorded, changed, and then seen through each front end: as on the board."""
     copies = 0
     if config.augment != "none":
-        copies = default_copies(len(raw), 2 * raw[0].size) if config.copies is None else config.copies
+        copies = default_copies(len(x), 2 * math.prod(frontend.output.shape)) if config.copies is None else config.copies
     rng = np.random.default_rng([config.seed, number])
-    # As on the board: a copy that was turned to the other side comes back.
-    everything = np.concatenate([raw, *(frontend.raw(augment_windows(raw, rng)) for _ in range(copies))])
-    features = standardised(frontend, everything).astype(np.float16)
+    everything = np.concatenate([x, *(augment_windows(x, rng) for _ in range(copies))])
+    features = frontend(everything).astype(np.float16)
     logits = None
     if teacher is not None:
-        logits = predict_logits(teacher.module, InMemory(torch.from_numpy(standardised(teacher.frontend, everything))))
+        logits = predict_logits(teacher.module, InMemory(torch.from_numpy(teacher.frontend(everything))))
     return Side(features, np.tile(y, 1 + copies), logits)
 
 

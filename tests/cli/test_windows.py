@@ -50,6 +50,18 @@ def test_predict_names_every_window_of_a_file(spotter, words, shared):
     ]
 
 
+def test_gravity_is_separated_on_the_board(golden_bundle, tmp_path, rng):
+    """The committed network takes (32, 12): 16 channels as they were recorded, of each its mean and its movement."""
+    np.savez(tmp_path / "windows.npz", x=rng.normal(0, 1, (5, 16, 12)))
+    out, config = tmp_path / "apart.bundle", '{"shape": [16, 12], "separate_gravity": true}'
+    shape = ("--labels", "blobs,checks,stripes", "--output", "logits", "--frontend", "samples", "--frontend-config", config)
+    edgekit("pack", golden_bundle / "model.int8.tflite", "--out", out, "--name", "apart", *shape)
+    assert len(json.loads(edgekit("predict", out, tmp_path / "windows.npz", "--json"))) == 5
+    for given in ([], ["--images", tmp_path / "windows.npz"]):
+        document = json.loads(edgekit("bench", out, "--smoke", "--runtime", "litert", *given, "--json"))
+        assert document["runs"][0]["end_to_end"]["n"] > 0
+
+
 @pytest.mark.workstation
 def test_evaluate_maps_the_files_classes_onto_the_models_by_name(spotter, words):
     pytest.importorskip("sklearn", reason="metrics are scikit-learn's")

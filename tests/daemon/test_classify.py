@@ -13,6 +13,8 @@ from PIL import Image
 
 import edgekit
 from edgekit.daemon.settings import Limits, Settings
+from edgekit.frontends import Samples
+from edgekit.packing import pack
 from edgekit.pipeline import STAGES
 from tests.daemon.client import running
 from tests.daemon.conftest import encoded
@@ -125,6 +127,16 @@ def test_a_window_is_taken_as_json_and_as_npz(windows, windows_bundle, features)
         answer = windows.post("/v1/models/windows/classify", body).json
         assert answer["label"] == expected.label
         assert answer["probabilities"] == pytest.approx(expected.probabilities, abs=1e-6)
+
+
+def test_a_window_comes_as_recorded_where_the_front_end_gives_more_channels(golden_bundle, tmp_path, rng):
+    out, window = tmp_path / "apart.bundle", rng.normal(0, 1, (16, 12)).astype(np.float32)
+    frontend = Samples((16, 12), separate_gravity=True)
+    pack(golden_bundle / "model.int8.tflite", out, "apart", ("blobs", "checks", "stripes"), frontend, "logits")
+    with edgekit.open(out) as pipeline, running(Settings((out,), port=0)) as served:
+        answer = served.post("/v1/models/apart/classify", npz(x=window)).json
+        assert answer["probabilities"] == pytest.approx(pipeline.predict(window).probabilities, abs=1e-6)
+        assert "[16, 12]" in served.post("/v1/models/apart/classify", npz(x=np.zeros((32, 12)))).json["error"]
 
 
 def zip_of(name: str, content: bytes) -> bytes:

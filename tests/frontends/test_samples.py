@@ -68,6 +68,47 @@ def test_mirroring_leaves_the_callers_window_alone(window):
     np.testing.assert_array_equal(given, before)
 
 
+def test_gravity_and_movement_are_channels_of_their_own(window):
+    window += [[9.81], [0.0], [-3.0]]
+    front = Samples(separate_gravity=True)
+    assert (front.output.shape, front.output.layout, front.feature_axis) == ((6, 100), "CT", -2)
+    features = front(window)
+    np.testing.assert_allclose(features[:3], np.repeat(window.mean(axis=1)[:, None], 100, axis=1), atol=1e-5)
+    np.testing.assert_allclose(features[:3] + features[3:], window, atol=1e-5)
+    np.testing.assert_allclose(features[3:].mean(axis=1), 0, atol=1e-6)
+    np.testing.assert_array_equal(front(np.stack([window, window]))[1], features)
+
+
+def test_a_sensor_that_lies_otherwise_changes_gravity_alone(window):
+    front = Samples(separate_gravity=True)
+    before, after = front(window), front(window + np.array([[0.0], [5.0], [0.0]]))
+    np.testing.assert_allclose(after[3:], before[3:], atol=1e-5)
+    np.testing.assert_allclose(after[1] - before[1], 5, atol=1e-5)
+
+
+def test_gravity_and_movement_have_each_their_own_standardisation(window):
+    scale, offset = (1.0, 1.0, 1.0, 10.0, 20.0, 30.0), (0.0, 0.5, 0.0, 0.0, 0.0, 1.0)
+    front = Samples(standardise=Standardisation(scale, offset, 4.0), separate_gravity=True)
+    raw = Samples(separate_gravity=True)(window)
+    expected = np.clip(raw * np.array(scale)[:, None] + np.array(offset)[:, None], -4, 4)
+    np.testing.assert_allclose(front(window), expected, atol=1e-5)
+    affine = Affine(8 / 255, 0, "int8")
+    assert np.abs(front.quantize(window, affine).astype(int) - affine.quantize(front(window)).astype(int)).max() <= 1
+
+
+def test_a_mirrored_window_is_separated_afterwards(window):
+    window[0] += 1 - window[0].mean()
+    front = Samples(mirror=(0,), separate_gravity=True)
+    np.testing.assert_array_equal(front(window * [[-1.0], [1.0], [1.0]]), Samples(separate_gravity=True)(window))
+
+
+def test_features_have_no_gravity_to_separate():
+    with pytest.raises(
+        InputError, match=r"Expected windows of shape \(channels, samples\) to separate gravity from, got \(640,\)"
+    ):
+        create_frontend("samples", {"shape": [640], "separate_gravity": True})
+
+
 @pytest.mark.parametrize(("shape", "mirror"), [([3, 100], [3]), ([3, 100], [-1]), ([3, 100], [0, 0]), ([640], [0])])
 def test_channels_to_mirror_that_are_none_are_refused(shape, mirror):
     with pytest.raises(InputError, match="to mirror"):
@@ -75,7 +116,7 @@ def test_channels_to_mirror_that_are_none_are_refused(shape, mirror):
 
 
 def test_the_config_survives_json():
-    front = Samples((6, 128), Standardisation((1.0,) * 6, (0.5,) * 6, 3.0), (0, 4, 5))
+    front = Samples((3, 128), Standardisation((1.0,) * 6, (0.5,) * 6, 3.0), (0, 2), separate_gravity=True)
     entry = frontend_to_json(front)
     assert create_frontend(entry["name"], entry["config"]).config == front.config
 
