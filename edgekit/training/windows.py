@@ -143,24 +143,22 @@ def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, x: np.nd
     return Side(features, np.tile(y, 1 + copies), logits)
 
 
-def labelled_windows(frontend: FrontEnd, labels: tuple[str, ...], data: Path) -> tuple[np.ndarray, np.ndarray]:
+def labelled_windows(labels: tuple[str, ...], data: Path) -> tuple[np.ndarray, np.ndarray]:
     """Windows to evaluate on, with the model's class index of each.
 
     Args:
-        frontend: one that takes windows.
         labels: the model's, by index.
         data: an .npz file, or a folder with test.npz.
 
     Returns:
-        (N, ...) float32 raw features and (N,) int64.
+        (N, ...) float32 windows as they were recorded and (N,) int64.
 
     Raises:
         DataError: on a file that cannot be read, has no y, or names a class that the model does not know.
-        InputError: on windows of another shape.
     """
     file = data if is_windows_file(data) else data / "test.npz"
     windows = load_windows(file)
-    return frontend.raw(windows.x), class_indices(windows, labels, file)
+    return windows.x, class_indices(windows, labels, file)
 
 
 def class_indices(windows: Windows, labels: tuple[str, ...], file: Path) -> np.ndarray:

@@ -80,7 +80,7 @@ class LabelledData:
     """Inputs with their classes.
 
     Attributes:
-        inputs: N image files, or (N, ...) float32 windows.
+        inputs: N image files, or (N, ...) float32 windows as they were recorded.
         features: (N, ...) float32, raw.
         targets: (N,) class indices.
     """
@@ -185,8 +185,8 @@ def labelled_data(card: ModelCard, data: Path, progress: Progress) -> LabelledDa
     """Labelled inputs and their raw features: of a folder of images, through the feature cache, or of windows of samples."""
     frontend = create_frontend(card.frontend.name, card.frontend.config)
     if frontend.size is None:
-        windows, targets = labelled_windows(frontend, card.labels, data)
-        return LabelledData(windows, windows, targets)
+        windows, targets = labelled_windows(card.labels, data)
+        return LabelledData(windows, frontend.raw(windows), targets)
     found = images_of(data, card.labels)
     examples = [Example(path, label, sha256_of(path.read_bytes())) for path, label in found]
     features, _ = plain_features(examples, frontend, progress)

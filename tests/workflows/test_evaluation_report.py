@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
+from edgekit.frontends import Samples
 from edgekit.workflows.figures import class_figures
 from edgekit.workflows.mistakes import AT_MOST, window_uri, worst_mistakes
 from tests.synthetic import write_textures
@@ -124,6 +125,15 @@ def test_sensor_windows_are_drawn_as_curves(tmp_path):
     addresses = Page((tmp_path / "w.html").read_text(encoding="utf-8")).addresses
     assert any(address.startswith("data:image/svg+xml") for address in addresses)
     assert not any(address.startswith("data:image/jpeg") for address in addresses)
+
+
+def test_windows_are_drawn_as_they_were_recorded(tmp_path):
+    write_window_bundle(tmp_path, Samples((3, 8), mirror=(0,), separate_gravity=True))
+    recorded = np.load(write_windows(tmp_path / "test.npz"))["x"].astype(np.float32)
+    result = edgekit("evaluate", "walk.bundle", "test.npz", "--report", "w.html", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    drawn = {window_uri(window) for window in recorded} & set(Page((tmp_path / "w.html").read_text(encoding="utf-8")).addresses)
+    assert len(drawn) > 5
 
 
 @pytest.mark.parametrize("shape", [(3, 100), (1, 40), (49, 10, 1), (640,), (2, 3, 4)])

@@ -12,10 +12,12 @@ from edgekit.packing import pack
 LABELS = ("sit", "walk")
 
 
-def write_window_bundle(folder: Path, shape: tuple[int, int] = (3, 8)) -> Path:
-    """folder/walk.bundle: probabilities from a fixed linear map of the window."""
+def write_window_bundle(folder: Path, frontend: Samples | None = None) -> Path:
+    """folder/walk.bundle: probabilities from a fixed linear map of the features, of windows (3, 8) unless told otherwise."""
     from onnx import helper, numpy_helper
 
+    frontend = frontend or Samples((3, 8))
+    shape = frontend.output.shape
     size, rng = shape[0] * shape[1], np.random.default_rng(0)
     weights = numpy_helper.from_array(rng.normal(size=(size, len(LABELS))).astype(np.float32) / 4, "w")
     nodes = [
@@ -27,7 +29,7 @@ def write_window_bundle(folder: Path, shape: tuple[int, int] = (3, 8)) -> Path:
     graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], [weights])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
     (folder / "walk.onnx").write_bytes(model.SerializeToString())
-    pack(folder / "walk.onnx", folder / "walk.bundle", "walk", LABELS, Samples(shape), "probabilities")
+    pack(folder / "walk.onnx", folder / "walk.bundle", "walk", LABELS, frontend, "probabilities")
     return folder / "walk.bundle"
 
 
