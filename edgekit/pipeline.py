@@ -110,7 +110,9 @@ class Pipeline:
         start, shape = time.perf_counter(), window_shape(self.frontend)
         if not isinstance(window, np.ndarray) or window.shape != shape:
             found = f"an array of {window.shape}" if isinstance(window, np.ndarray) else type(window).__name__
-            raise InputError(f"Expected a window of samples as an array of shape {shape}, got {found}.")
+            raise InputError(
+                f"Expected a window of samples as an array of shape {shape}, got {found}. Pass it as it was recorded."
+            )
         return self._finish(self.frontend.raw(window), start, start, start, time.perf_counter())
 
     def predict_features(self, features: np.ndarray) -> Prediction:

@@ -1,4 +1,4 @@
-"""The front end of sensor windows: the samples themselves, standardised by channel."""
+"""The front end of sensor windows: the samples, or their means and the movement about them, standardised by channel."""
 
 from __future__ import annotations
 
@@ -72,10 +72,7 @@ class Samples:
         sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
         if len(sizes) not in _LAYOUTS or not all(whole_number(size) and size >= 1 for size in sizes):
             raise InputError(f"Expected a window's shape of 1 to 3 sizes, each at least 1, got {shape!r}.")
-        if separate_gravity and len(sizes) != 2:
-            raise InputError(
-                f"Expected windows of shape (channels, samples) to separate gravity from, got {sizes}. Leave it out."
-            )
+        _check_separable(separate_gravity, sizes)
         self._config = SamplesConfig(tuple(map(int, sizes)), standardise, _channels(mirror, sizes), separate_gravity)
         count = self.output.shape[self.feature_axis]
         if standardise is not None and len(standardise.scale) != count:
@@ -147,12 +144,12 @@ class Samples:
             raise InputError(f"{expected} of numbers, got {found}. Read .npz files with frontends.windows.load_windows.")
         if window.shape[-len(shape) :] != shape or window.ndim > len(shape) + 1:
             raise InputError(f"{expected}, got {window.shape}.")
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, and refused as such
-            samples = window.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 is infinity or NaN, and refused as such
+            samples = self._mirrored(window.astype(np.float32))
+            samples = _separated(samples) if self._config.separate_gravity else samples
         if not np.isfinite(samples).all():
             raise InputError("Expected a window of finite samples, got NaN or infinity in float32. Check the sensor's reading.")
-        samples = self._mirrored(samples)
-        return _separated(samples) if self._config.separate_gravity else samples
+        return samples
 
     def _mirrored(self, samples: np.ndarray) -> np.ndarray:
         channels = list(self._config.mirror)
@@ -176,6 +173,15 @@ class Samples:
         standardise = self.standardise
         plain = strict.to_json(replace(self._config, standardise=None))
         return {**plain, "standardise": None if standardise is None else standardise.to_json()}
+
+
+def _check_separable(separate_gravity: bool, shape: tuple[int, ...]) -> None:
+    if not isinstance(separate_gravity, bool):
+        raise InputError(f"Expected separate_gravity to be true or false, got {separate_gravity!r}.")
+    if separate_gravity and len(shape) != 2:
+        raise InputError(
+            f"Expected windows of shape (channels, samples) to separate gravity from, got {shape}. Leave out separate_gravity."
+        )
 
 
 def _separated(samples: np.ndarray) -> np.ndarray:

@@ -108,7 +108,7 @@ class TrainConfig:
     neurons: int | None = None
     decode: str | None = None
     mirror: tuple[int, ...] | None = None
-    separate_gravity: bool = False
+    separate_gravity: bool | None = None
     teacher: str | os.PathLike[str] | None = None
     alpha: float = 0.5
     temperature: float = 4.0
@@ -133,6 +133,8 @@ class TrainConfig:
         _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         _expect(0 <= self.alpha <= 1, "alpha", "0 to 1", self.alpha)
         _expect(self.mirror is None or isinstance(self.mirror, tuple | list), "mirror", "channels such as (0,)", self.mirror)
+        given = self.separate_gravity
+        _expect(given is None or isinstance(given, bool), "separate_gravity", "True or False", given)
         for name in ("learning_rate", "clip", "temperature"):
             _expect(0 < getattr(self, name) < float("inf"), name, "a number above 0", getattr(self, name))
         for name in ("label_smoothing", "average", "warm_up"):
@@ -151,10 +153,9 @@ class TrainConfig:
 
     def frontend_overrides(self) -> dict[str, Any]:
         """The parts of the front end's config that were asked for."""
-        given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode")}
+        given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode", "separate_gravity")}
         given["size"] = self.size and list(self.size)
         given["mirror"] = None if self.mirror is None else list(self.mirror)
-        given["separate_gravity"] = True if self.separate_gravity else None
         return {name: value for name, value in given.items() if value is not None}
 
     def network_options(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
         raise UserError(f"Expected a teacher with the classes {ours}, {path} has {theirs}. Train one on the same data.")
     theirs, ours = _inputs(run.frontend), _inputs(frontend)
     if theirs != ours:
-        raise UserError(f"Expected a teacher of {ours}, {path} takes {theirs}. Train both alike.")
+        raise UserError(f"Expected a teacher of {ours}, {path} takes {theirs}. Train one on the same data.")
     return run
 
 

@@ -196,7 +196,9 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
     if info.frontend == "samples":
         asked = sorted([*(overrides.keys() - _OF_WINDOWS), *(["frontend"] if config.frontend else [])])
         if asked:
-            raise UserError(f"Expected no {', '.join(asked)} for {config.model}: windows are taken as they are.")
+            raise UserError(
+                f"Expected no {', '.join(asked)} for {config.model}: it takes sensor windows, no images. Leave it out."
+            )
         windows = scan_windows(root)
         return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:]), **overrides})
     if asked := sorted(overrides.keys() & _OF_WINDOWS):

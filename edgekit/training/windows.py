@@ -135,12 +135,13 @@ def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, x: np.nd
     if config.augment != "none":
         copies = default_copies(len(x), 2 * math.prod(frontend.output.shape)) if config.copies is None else config.copies
     rng = np.random.default_rng([config.seed, number])
-    everything = np.concatenate([x, *(augment_windows(x, rng) for _ in range(copies))])
-    features = frontend(everything).astype(np.float16)
-    logits = None
-    if teacher is not None:
-        logits = predict_logits(teacher.module, InMemory(torch.from_numpy(teacher.frontend(everything))))
-    return Side(features, np.tile(y, 1 + copies), logits)
+    features, logits = [], []
+    for copy in range(1 + copies):
+        windows = augment_windows(x, rng) if copy else x
+        features.append(frontend(windows).astype(np.float16))
+        if teacher is not None:
+            logits.append(predict_logits(teacher.module, InMemory(torch.from_numpy(teacher.frontend(windows)))))
+    return Side(np.concatenate(features), np.tile(y, 1 + copies), np.concatenate(logits) if logits else None)
 
 
 def labelled_windows(labels: tuple[str, ...], data: Path) -> tuple[np.ndarray, np.ndarray]:

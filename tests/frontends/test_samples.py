@@ -102,6 +102,17 @@ def test_a_mirrored_window_is_separated_afterwards(window):
     np.testing.assert_array_equal(front(window * [[-1.0], [1.0], [1.0]]), Samples(separate_gravity=True)(window))
 
 
+@pytest.mark.parametrize("value", ["no", 1, None])
+def test_gravity_is_separated_or_not(value):
+    with pytest.raises(InputError, match=f"Expected separate_gravity to be true or false, got {value!r}"):
+        Samples(separate_gravity=value)
+
+
+def test_movement_beyond_float32_is_refused():
+    with pytest.raises(InputError, match="finite samples"):
+        Samples((1, 3), separate_gravity=True)(np.array([[3.4e38, 3.4e38, -3.4e38]]))
+
+
 def test_features_have_no_gravity_to_separate():
     with pytest.raises(
         InputError, match=r"Expected windows of shape \(channels, samples\) to separate gravity from, got \(640,\)"

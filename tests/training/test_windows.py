@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import edgekit
 from edgekit.core.bundle import Bundle
 from edgekit.errors import DataError, InputError, UserError
+from edgekit.frontends import create_frontend
 from edgekit.frontends.windows import Windows
 from edgekit.golden import check_golden
 from edgekit.models.checkpoint import load_run
@@ -17,7 +19,7 @@ from edgekit.training.augment_windows import augment_windows
 from edgekit.training.config import TrainConfig
 from edgekit.training.loop import train
 from edgekit.training.progress import Silent
-from edgekit.training.windows import WindowSet, scan_windows, validation_rows
+from edgekit.training.windows import WindowSet, prepare_windows, scan_windows, validation_rows
 from edgekit.workflows.evaluate import evaluate
 from edgekit.workflows.export import export_run
 
@@ -167,6 +169,17 @@ def test_gravity_and_movement_apart_become_a_verified_bundle_that_takes_windows_
             pipeline.predict(np.zeros((6, 100), np.float32))
 
 
+def test_windows_are_augmented_before_gravity_is_separated(data):
+    config = TrainConfig(data, "tsak-student", "unused", copies=2, separate_gravity=True)
+    frontend = create_frontend("samples", {"shape": [3, 100], "separate_gravity": True})
+    inputs = prepare_windows(config, scan_windows(data), frontend, None).whole.x
+    x = inputs.batch(np.arange(len(inputs)), torch.device("cpu")).numpy()
+    assert len(x) == 3 * 180
+    # A mean is one value all over its window, whatever was done to the copy.
+    assert np.ptp(x[:, :3], axis=-1).max() == 0
+    assert np.ptp(x[:, 3:], axis=-1).min() > 0
+
+
 @pytest.mark.parametrize("setting", [{"mirror": (0,)}, {"mirror": ()}, {"separate_gravity": True}])
 def test_images_take_no_settings_of_windows(tmp_path, write_pictures, setting):
     write_pictures(tmp_path / "pictures", {"a": 4, "b": 4})
@@ -174,9 +187,11 @@ def test_images_take_no_settings_of_windows(tmp_path, write_pictures, setting):
         train(TrainConfig(tmp_path / "pictures", "imagesig-fc", tmp_path / "run", **setting))
 
 
-def test_a_channel_alone_is_no_list_of_channels(data):
+def test_settings_of_windows_are_checked(data):
     with pytest.raises(InputError, match=r"Expected mirror of channels such as \(0,\), got 3"):
         TrainConfig(data, "tsak-student", "run", mirror=3)
+    with pytest.raises(InputError, match="Expected separate gravity of True or False, got no"):
+        TrainConfig(data, "tsak-student", "run", separate_gravity="no")
 
 
 def test_a_teacher_sees_the_windows_through_its_own_front_end(tmp_path, run, data):
