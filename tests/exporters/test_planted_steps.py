@@ -251,7 +251,8 @@ def test_another_operator_set_than_was_asked_for_is_refused(plain: nn.Module, mo
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ActivationSymmetric": False}, "scales of the observed ranges"),
+        # Of a symmetric range the zero point is -0.5: which way it rounds hangs on the last bit, and so on the CPU.
+        ({"ActivationSymmetric": False}, "scales of the observed ranges|int8 zero points of 0"),
         ({"QuantizeBias": True}, "float biases"),
         ({"AddQDQPairToWeight": True}, "weights stored in int8"),
         ({"UseQDQContribOps": True}, "opset 13 alone"),
