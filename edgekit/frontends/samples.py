@@ -41,7 +41,7 @@ class Samples:
 
     A sensor worn on the other arm sees the same movement in a mirror: the axis along the arm points the other way. `mirror` turns
     such windows round, so that a network need not learn both. What an accelerometer measures is gravity, which tells how it lies,
-    and movement, often a tenth as large; `separate_gravity` hands a network both, each standardised by itself.
+    and movement, often far smaller; `separate_gravity` hands a network both, each standardised by itself.
 
     Args:
         shape: of one window, 1 to 3 sizes.
