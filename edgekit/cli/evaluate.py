@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgekit.cli.common import Json, Threads, boundary, existing, print_json, print_table, progress_bar
+from edgekit.cli.common import Json, Threads, boundary, existing, log, print_json, print_table, progress_bar
 
 __all__ = ["evaluate", "show_results"]
 
@@ -30,6 +30,7 @@ def evaluate(
     from edgekit.core.recipe import PRECISIONS
     from edgekit.errors import UnknownNameError
     from edgekit.runtimes.base import RUNTIME_FORMATS
+    from edgekit.training.data import is_whole
     from edgekit.workflows.evaluate import assess
     from edgekit.workflows.evaluation_report import evaluation_report
 
@@ -45,6 +46,8 @@ def evaluate(
     if report is not None:
         write_file(report, evaluation_report(evaluation, data.resolve().name).encode("utf-8"))
     document = evaluation.to_json()
+    if evaluation.card.frontend.name != "samples" and is_whole(data):
+        log(f"Note: all images of {data} are judged, and a model trained on this folder knows most: see train's test figure.")
     if json:
         print_json(document)
         return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["IMAGE_SUFFIXES", "decode", "is_single_tint", "resize_area"]
 
 #: What is taken for an image when a folder is searched; `decode` itself goes by the content.
-IMAGE_SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".png", ".ppm", ".tif", ".tiff", ".webp"))
+IMAGE_SUFFIXES = frozenset((".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".mpo", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 
 #: Levels. Real photographs with any colour at all leave their main axis by 2.2 or more, grey ones by less than 0.7.
 _TINT_DEVIATION = 2.0

@@ -82,7 +82,8 @@ def brighten(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def noise(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add Gaussian noise of a standard deviation drawn from 2 to 10 grey levels."""
-    values = image + rng.normal(0.0, rng.uniform(2.0, 10.0), image.shape)
+    # From a generator of its own: what follows is then drawn alike whatever the picture's size, for a teacher of another one.
+    values = image + np.random.default_rng(rng.integers(2**63)).normal(0.0, rng.uniform(2.0, 10.0), image.shape)
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

@@ -84,11 +84,18 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 
 def prune(folder: Path, keep: Path) -> None:
-    """Delete the oldest files until what is left fits `LIMIT_BYTES`; `keep` stays."""
-    entries = (entry for pattern in ("*.npz", "*.npy") for entry in folder.glob(pattern) if entry != keep)
-    files = sorted(((entry.stat().st_mtime, entry) for entry in entries), reverse=True)
-    total = keep.stat().st_size
-    for _, file in files:
-        total += file.stat().st_size
-        if total > LIMIT_BYTES:
-            file.unlink(missing_ok=True)
+    """Delete the oldest files until what is left fits `LIMIT_BYTES`; `keep` stays, and what others are writing.
+
+    Other trainings prune, too: a file that has gone meanwhile is no error.
+    """
+    files = []
+    for entry in folder.glob("[!.]*.np[yz]"):
+        with suppress(OSError):
+            status = entry.stat()
+            files.append((entry == keep, status.st_mtime, status.st_size, entry))
+    total = 0
+    for kept, _, size, file in sorted(files, reverse=True):
+        total += size
+        if total > LIMIT_BYTES and not kept:
+            with suppress(OSError):
+                file.unlink()

@@ -74,8 +74,10 @@ class TrainConfig:
         temperature: by which both logits are divided beside a teacher.
         patience: epochs without a better validation loss after which training stops; 0 for never.
         amp: "bf16", or "fp16" on CUDA; None for float32.
-        refit: once the split has shown what to expect, train anew on all images, validation ones included, for as many epochs,
-            and keep the last weights; validation figures and temperature stay those of the network that had not seen them.
+        refit: once the split has shown what to expect, train anew on all images, validation ones included, and keep the last
+            weights: after all epochs, or with `patience` after as many as were best. Validation figures and temperature stay
+            those of the network that had not seen them, after as many epochs. Without it the epoch of the lowest validation
+            loss is kept.
         resume: continue the interrupted run in `out`.
     """
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgekit.errors import DataError
+from edgekit.frontends.image import IMAGE_SUFFIXES
 
-__all__ = ["SUFFIXES", "TEST_SHARE", "VALIDATION_SHARE", "DataSet", "Example", "images_of", "scan", "validation_split"]
+__all__ = ["TEST_SHARE", "VALIDATION_SHARE", "DataSet", "Example", "images_of", "is_whole", "scan", "validation_split"]
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.15
 _MOST_NAMED = 5
@@ -155,6 +155,11 @@ def images_of(root: str | os.PathLike[str], labels: Sequence[str]) -> list[tuple
     return found
 
 
+def is_whole(root: str | os.PathLike[str]) -> bool:
+    """Whether `images_of` takes a plain `CLASS/*` folder whole, of which `scan` trains on a part."""
+    return not (Path(root) / "test").is_dir()
+
+
 def _check_folder(root: Path) -> None:
     if not root.exists():
         raise DataError(f"Expected a folder of images at {root}, found nothing there. Check the path.")
@@ -193,7 +198,7 @@ def _class_folders(folder: Path) -> dict[str, list[Path]]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _labels(folder: Path, folders: dict[str, list[Path]]) -> tuple[str, ...]:
@@ -250,4 +255,4 @@ def _named(names: Sequence[str]) -> str:
 
 
 def _suffix_hint() -> str:
-    return f"Images end in {', '.join(SUFFIXES)}."
+    return f"Images end in {', '.join(sorted(IMAGE_SUFFIXES))}."

@@ -83,6 +83,7 @@ def fit(
     state: State | None = None,
     stage: str = "training",
     keep_last: bool = False,
+    stop_after: int | None = None,
     group: Processes = ALONE,
 ) -> FitResult:
     """Train, epoch by epoch.
@@ -96,20 +97,23 @@ def fit(
         state: what `save` was given last, to continue from there.
         stage: what the bar says.
         keep_last: keep the last epoch, whatever its validation loss, instead of the lowest.
+        stop_after: end after so many epochs, on a schedule of all; None for all.
         group: the processes that share every batch, this one among them; `save` is the first one's alone.
 
     Raises:
-        UserError: when the loss stops being finite; on mixed precision without a GPU.
+        UserError: when the loss stops being finite; on mixed precision without a GPU; on batches too small to share, or for a
+            batch norm.
     """
     if config.batch_norms:
         module = with_batch_norms(module)
     trainer = _Trainer(module, data, config, keep_last, group)
     if state is not None:
         trainer.restore(state)
-    progress.start(stage, trainer.epochs)
+    epochs = min(trainer.epochs, stop_after or trainer.epochs)
+    progress.start(stage, epochs)
     if trainer.history:
         progress.advance(len(trainer.history))
-    while not trainer.is_done():
+    while len(trainer.history) < epochs and not trainer.is_out_of_patience():
         row = trainer.run_epoch()
         if group.is_first:
             save(trainer.state())
@@ -131,7 +135,9 @@ class _Trainer:
         self.precision = MixedPrecision(config.amp, group.device)
         self.loss = BatchLoss(self.module, data, config, group, self.precision)
         self.optimizer = create_optimizer(config.optimizer, module, config.learning_rate, config.weight_decay)
-        self.steps_per_epoch = len(self._batches(np.arange(len(data.x))))
+        sizes = [len(rows) for rows in self._batches(np.arange(len(data.x)))]
+        _check_batches(module, min(sizes), group.count)
+        self.steps_per_epoch = len(sizes)
         self.average = _copy(module.state_dict())
         self.best_weights = _copy(module.state_dict())
         self.history: list[Epoch] = []
@@ -140,10 +146,9 @@ class _Trainer:
     def best(self) -> Epoch:
         return self.history[-1] if self.keep_last else min(self.history, key=lambda row: row.validation_loss)
 
-    def is_done(self) -> bool:
-        done = len(self.history)
-        waited = done - self.best.epoch if self.history else 0
-        return done >= self.epochs or 0 < self.config.patience <= waited
+    def is_out_of_patience(self) -> bool:
+        waited = len(self.history) - self.best.epoch if self.history else 0
+        return 0 < self.config.patience <= waited
 
     def run_epoch(self) -> Epoch:
         number = len(self.history)
@@ -261,6 +266,17 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(gpus):
         torch.manual_seed(seed)
         yield
+
+
+def _check_batches(module: nn.Module, smallest: int, processes: int) -> None:
+    """Every process needs an example of each batch; a batch norm over 1 x 1 pixels, two."""
+    norms = any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in module.modules())
+    least = processes * (2 if norms else 1)
+    if smallest < least:
+        why = "two a process for batch norms" if norms else "one a process"
+        raise UserError(
+            f"Expected batches of at least {least} examples, {why}, got one of {smallest}. Raise --batch-size or add examples."
+        )
 
 
 def _copy(state: dict[str, Tensor]) -> dict[str, Tensor]:

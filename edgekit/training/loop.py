@@ -18,11 +18,11 @@ from torch import nn
 from edgekit.core.files import write_file
 from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.optional import has_module
-from edgekit.errors import MissingExtraError, UserError
+from edgekit.errors import EdgekitError, MissingExtraError, UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.models.checkpoint import STATE, VALIDATION, DataEntry, Run, RunConfig, save_run
 from edgekit.models.registry import ModelInfo, create_model, model_info, takes_neurons
-from edgekit.training.config import TrainConfig
+from edgekit.training.config import TrainConfig, default_epochs
 from edgekit.training.curves import curves_csv, curves_svg
 from edgekit.training.data import DataSet, scan
 from edgekit.training.distill import load_teacher
@@ -133,16 +133,24 @@ def _prepare(
     progress: Progress,
     group: Processes,
 ) -> Prepared:
-    """What is fitted; the first process fills the cache, the others find it there."""
+    """What is fitted; the first process fills the cache, the others find it there, or hear what was wrong."""
+
+    def prepare() -> Prepared:
+        if isinstance(data, WindowSet):
+            return prepare_windows(config, data, frontend, teacher)
+        by_images = prepare_pixels if takes_pixels(frontend) and config.copies is None else prepare_images
+        return by_images(config, data, frontend, teacher, progress)
+
     if not group.is_first:
-        group.wait()
-    if isinstance(data, WindowSet):
-        prepared = prepare_windows(config, data, frontend, teacher)
-    else:
-        prepare = prepare_pixels if takes_pixels(frontend) and config.copies is None else prepare_images
-        prepared = prepare(config, data, frontend, teacher, progress)
-    if group.is_first:
-        group.wait()
+        if wrong := group.firsts(""):
+            raise UserError(wrong)
+        return prepare()
+    try:
+        prepared = prepare()
+    except EdgekitError as error:
+        group.firsts(str(error))
+        raise
+    group.firsts("")
     return prepared
 
 
@@ -156,6 +164,9 @@ def _fit(
     group: Processes,
 ) -> tuple[FitResult, dict[str, torch.Tensor]]:
     """Fit on the training split; with `refit`, then on everything for as long.
+
+    What is refitted is what was validated: the last epoch of the schedule, or with patience the best one. So validation figures,
+    temperature and thresholds are those of a network trained alike.
 
     Returns:
         The result on the split, and the weights to keep.
@@ -171,6 +182,7 @@ def _fit(
             progress,
             save=lambda fitted: save({"fit": fitted}),
             state=state.get("fit"),
+            keep_last=config.refit and not config.patience,
             group=group,
         )
     if not config.refit:
@@ -179,12 +191,13 @@ def _fit(
     final = fit(
         module,
         prepared.whole,
-        replace(config, epochs=len(chosen.history), patience=0),
+        replace(config, epochs=config.epochs or default_epochs(len(prepared.fit.x), config.batch_size), patience=0),
         progress,
         save=lambda fitted: save({"chosen": chosen.to_state(), "fit": fitted}),
         state=state.get("fit") if "chosen" in state else None,
         stage="training on all images",
         keep_last=True,
+        stop_after=chosen.best.epoch,
         group=group,
     )
     return chosen, final.weights

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -87,12 +88,15 @@ def processes() -> Iterator[Processes]:
     if count == 1:
         yield Processes(device=device)
         return
-    distributed.init_process_group("nccl" if gpus else "gloo")
+    distributed.init_process_group("nccl" if gpus else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(rank, count, device)
     finally:
         distributed.destroy_process_group()
 
+
+#: How long one waits for another: the first computes features alone, which may take hours. A dead one is torchrun's affair.
+_PATIENCE = timedelta(days=7)
 
 #: What torchrun sets, and what holds without it.
 _VARIABLES = (("WORLD_SIZE", 1), ("RANK", 0), ("LOCAL_RANK", 0))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from edgekit.errors import DataError
+from edgekit.errors import DataError, UserError
 from edgekit.frontends.base import FrontEnd
 from edgekit.frontends.windows import Windows, is_windows_file, load_windows
 from edgekit.models.checkpoint import Run
@@ -23,6 +25,8 @@ from edgekit.training.inputs import InMemory
 from edgekit.training.prepared import Prepared, Side, fit_frontend, prepared
 
 __all__ = ["WindowSet", "holds_windows", "labelled_windows", "prepare_windows", "scan_windows"]
+
+_POLICIES = ("photo", "none")
 
 
 @dataclass(frozen=True)
@@ -43,11 +47,12 @@ class WindowSet:
 
     @property
     def digest(self) -> str:
-        """sha256 over labels, windows and classes of both sides."""
+        """sha256 over labels, windows, classes and persons of both sides."""
         digest = hashlib.sha256("\n".join(self.labels).encode())
         for side in (self.train, self.test):
-            for array in () if side is None else (side.x, _classes(side)):
-                digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+            for array in () if side is None else (side.x, _classes(side), side.groups):
+                if array is not None:
+                    digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
 
@@ -87,11 +92,17 @@ def prepare_windows(config: TrainConfig, data: WindowSet, frontend: FrontEnd, te
     """Split, standardise and augment.
 
     Args:
-        config: the settings; every augmentation but "none" means the one that there is for windows.
+        config: the settings; "photo", the default, means the one augmentation that there is for windows.
         data: as `scan_windows` gave it.
         frontend: `Samples` of their shape, not yet fitted.
         teacher: whose logits are learned from.
+
+    Raises:
+        DataError: when no person can be held out.
+        UserError: on an augmentation of images.
     """
+    if config.augment not in _POLICIES:
+        raise UserError(f"Expected {' or '.join(_POLICIES)} as the augmentation of windows, got {config.augment}: for images.")
     held_out = validation_rows(data, config.seed)
     x, y = data.train.x, _classes(data.train)
     fitted = fit_frontend(frontend, frontend.raw(x[~held_out]), config.clip)
@@ -112,21 +123,34 @@ def validation_rows(data: WindowSet, seed: int) -> np.ndarray:
     cannot do without stays.
     """
     y, groups = _classes(data.train), data.train.groups
-    keys = np.arange(len(y)) if groups is None else groups
-    order = sorted(np.unique(keys).tolist(), key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest())
-    held_out = np.zeros(len(y), bool)
-    wanted = VALIDATION_SHARE * (np.bincount(y) if groups is None else np.array([len(y)]))
-    taken = np.zeros(len(wanted))
-    for key in order:
-        rows = keys == key
-        place = int(y[rows][0]) if groups is None else 0
-        left = np.bincount(y[~held_out & ~rows], minlength=len(data.labels))
-        if taken[place] < max(wanted[place], 1) and left.min() > 0:
-            held_out |= rows
-            taken[place] += rows.sum()
+    held_out = _persons(y, groups, len(data.labels), seed) if groups is not None else _share_of_each(y, seed)
     if not held_out.any():
         raise DataError(f"Expected windows of at least 2 subjects in {data.root}, to validate on one: every class needs two.")
     return held_out
+
+
+def _share_of_each(y: np.ndarray, seed: int) -> np.ndarray:
+    """(N,) bool: the first of every class, in an order that hangs on the seed, until they are its share; at least one."""
+    held_out = np.zeros(len(y), bool)
+    order = np.array(_order(range(len(y)), seed))
+    for place, count in enumerate(np.bincount(y)):
+        held_out[order[y[order] == place][: math.ceil(max(VALIDATION_SHARE * count, 1))]] = True
+    return held_out
+
+
+def _persons(y: np.ndarray, groups: np.ndarray, classes: int, seed: int) -> np.ndarray:
+    """(N,) bool: all windows of the persons that are held out."""
+    held_out = np.zeros(len(y), bool)
+    for person in _order(np.unique(groups).tolist(), seed):
+        rows = groups == person
+        left = np.bincount(y[~held_out & ~rows], minlength=classes)
+        if held_out.sum() < max(VALIDATION_SHARE * len(y), 1) and left.min() > 0:
+            held_out |= rows
+    return held_out
+
+
+def _order(keys: Iterable[Any], seed: int) -> list[Any]:
+    return sorted(keys, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest())
 
 
 def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, x: np.ndarray, y: np.ndarray, number: int) -> Side:

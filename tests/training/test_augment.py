@@ -30,6 +30,14 @@ def test_every_policy_gives_an_rgb_image_and_repeats_with_its_seed(policy, seed,
     np.testing.assert_array_equal(image, before)
 
 
+@given(policy=st.sampled_from(sorted(POLICIES)), seed=st.integers(0, 2**32))
+def test_a_smaller_picture_is_changed_by_the_same_steps(policy, seed):
+    large, small = np.random.default_rng(seed), np.random.default_rng(seed)
+    augment(np.zeros((40, 40, 3), np.uint8), policy, large)
+    augment(np.zeros((20, 20, 3), np.uint8), policy, small)
+    assert large.random() == small.random()
+
+
 def test_flips_are_their_own_inverse(image, rng):
     for flip in (steps.flip_horizontal, steps.flip_vertical, steps.invert_colours):
         assert not np.array_equal(flip(image, rng), image)

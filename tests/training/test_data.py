@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgekit.errors import DataError
+from edgekit.frontends.image import IMAGE_SUFFIXES
 from edgekit.training.data import VALIDATION_SHARE, DataSet, Example, images_of, scan, validation_split
 
 
@@ -38,6 +39,12 @@ def test_a_plain_folder_is_split_by_content_and_stays_so_when_images_are_added(t
     after = scan(root)
     assert {e.digest for e in before.test} <= {e.digest for e in after.test}
     assert {e.digest for e in before.train} <= {e.digest for e in after.train}
+
+
+def test_every_ending_that_predict_takes_is_an_image_of_a_data_set(split_folder):
+    for suffix in IMAGE_SUFFIXES:
+        (split_folder / "train" / "red" / f"more{suffix.upper()}").write_bytes(suffix.encode())
+    assert len(scan(split_folder).train) == 24 + len(IMAGE_SUFFIXES)
 
 
 def test_files_that_are_no_images_and_hidden_ones_are_passed_over(split_folder):

@@ -80,6 +80,24 @@ def test_training_stops_when_patience_is_over(data):
     assert len(result.history) == result.best.epoch + 3 < 50
 
 
+def test_a_run_may_end_early_on_the_schedule_of_all_its_epochs(data):
+    whole = run(data, config(average=0.9))
+    early = fit(network(), data, config(average=0.9), Silent(), save=lambda s: None, keep_last=True, stop_after=3)
+    assert early.history == whole.history[:3]
+    assert early.best == whole.history[2]
+
+
+@pytest.mark.parametrize(("norms", "least"), [(True, "two a process for batch norms, got one of 1"), (False, None)])
+def test_batches_too_small_for_a_batch_norm_are_refused(data, norms, least):
+    settings = config(epochs=1, batch_size=1)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 2), *([nn.BatchNorm1d(2)] if norms else []))
+    if least is None:
+        assert len(fit(module, data, settings, Silent(), save=lambda s: None).history) == 1
+        return
+    with pytest.raises(UserError, match=least):
+        fit(module, data, settings, Silent(), save=lambda s: None)
+
+
 def test_a_loss_that_is_not_finite_is_told(data):
     broken = FitData(InMemory(data.x.x * float("inf")), data.y, data.x_validation, data.y_validation, 2)
     with pytest.raises(UserError, match=r"finite loss, got nan in epoch 1\. Pass a lower --learning-rate"):

@@ -17,6 +17,7 @@ from edgekit.training import loop
 from edgekit.training.config import TrainConfig
 from edgekit.training.digits import DIGITS_RECIPE, digits_split, write_digits
 from edgekit.training.loop import train
+from edgekit.training.validation import load_validation
 
 FILES = {"validation.npz", "run.json", "model.safetensors", "metrics.json", "curves.csv", "curves.svg"}
 
@@ -78,6 +79,27 @@ def test_without_refit_the_kept_epoch_of_the_split_is_the_network(settings, tmp_
     train(settings(out=tmp_path / "whole"))
     assert weights(tmp_path / "split") != weights(tmp_path / "whole")
     assert (tmp_path / "split" / "curves.csv").read_bytes() == (tmp_path / "whole" / "curves.csv").read_bytes()
+
+
+def test_what_is_refitted_is_what_was_validated(settings, tmp_path):
+    train(settings(epochs=12, learning_rate=0.05, average=0.0))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["kept_epoch"]["epoch"] == 12
+    assert metrics["validation"]["accuracy"] == metrics["kept_epoch"]["validation_accuracy"]
+    logits, targets = load_validation(tmp_path / "run")
+    assert (logits.argmax(1) == targets).mean() == metrics["validation"]["accuracy"]
+
+
+def test_with_patience_as_many_epochs_are_refitted_as_were_best(settings, tmp_path, split_folder, write_pictures):
+    # Classes that look alike: the validation loss is lowest early.
+    write_pictures(split_folder / "train", {"red": 12}, grey=True)
+    write_pictures(split_folder / "train", {"blue": 12}, grey=True)
+    plain = {"learning_rate": 0.02, "schedule": "constant", "warm_up": 0.0, "path": "grey+time", "augment": "none"}
+    result = train(settings(epochs=30, patience=4, **plain))
+    best = json.loads((tmp_path / "run" / "metrics.json").read_text())["kept_epoch"]["epoch"]
+    assert best == result.epochs - 4 < 26
+    train(settings(epochs=best, out=tmp_path / "short", **plain))
+    assert weights(tmp_path / "run") == weights(tmp_path / "short")
 
 
 def test_the_result_is_the_document_of_the_command(settings, tmp_path):

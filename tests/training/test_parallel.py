@@ -56,6 +56,17 @@ def test_a_wrong_input_ends_all_processes(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("model", ["fc-pixels", "imagesig-fc"])
+def test_an_image_that_cannot_be_read_is_told_by_all_processes_without_a_traceback(tmp_path, write_pictures, model):
+    data = write_pictures(tmp_path / "data", {"blue": 8, "red": 8})
+    (data / "red" / "torn.png").write_bytes(b"no picture")
+    result = edgekit(TORCHRUN, "train", data, "--model", model, "--size", "16", "--out", "run", cwd=tmp_path)
+    assert result.returncode != 0
+    assert result.stderr.count("torn.png") == 2
+    assert "Connection closed" not in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("name", ["cross-entropy", "focal"])
 @pytest.mark.parametrize("weighted", [True, False])
 def test_losses_of_shares_add_up_to_that_of_the_batch(rng, name, weighted):

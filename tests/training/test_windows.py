@@ -78,6 +78,13 @@ def test_without_subjects_every_class_gives_its_share(rng):
     assert (held_out != validation_rows(data, 1)).any()
 
 
+def test_the_digest_knows_whose_windows_they_are(rng):
+    arrays = movement(rng, 180)
+    digest = windows_of(arrays).digest
+    assert digest == windows_of(arrays).digest
+    assert digest != windows_of({**arrays, "subject": arrays["subject"][::-1]}).digest != windows_of(arrays, groups=False).digest
+
+
 def test_one_subject_alone_cannot_be_validated_on(rng):
     arrays = movement(rng, 30, subjects=1)
     with pytest.raises(DataError, match="at least 2 subjects"):
@@ -130,6 +137,8 @@ def test_a_test_side_of_another_shape_or_with_other_classes_is_refused(tmp_path,
 def test_image_settings_are_refused_for_windows(tmp_path, data):
     with pytest.raises(UserError, match="Expected no size for tsak-student"):
         train(TrainConfig(data, "tsak-student", tmp_path / "run", size=(8, 8)))
+    with pytest.raises(UserError, match="Expected photo or none as the augmentation of windows, got randaugment"):
+        train(TrainConfig(data, "tsak-student", tmp_path / "run", augment="randaugment"))
     assert not (tmp_path / "run").exists()
 
 

@@ -95,6 +95,10 @@ def test_evaluate_of_run_and_bundle_agree_with_scikit_learn(tmp_path, textures, 
         assert row["accuracy"] == pytest.approx(np.trace(confusion) / 60)
         assert 0 <= row["macro_f1"] <= 1
         assert 0 <= row["roc_auc"] <= 1
+    whole = edgekit("evaluate", trained_run, textures / "train", "--json", cwd=tmp_path)
+    assert document(whole)["n"] == 120
+    assert "all images" in whole.stderr
+    assert "all images" not in edgekit("evaluate", trained_run, textures, cwd=tmp_path).stderr
     fp32 = [row for row in bundle["results"] if row["precision"] == "fp32"]
     assert all(row["confusion"] == run["results"][0]["confusion"] for row in fp32)
 
