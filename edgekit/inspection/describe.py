@@ -11,6 +11,7 @@ from edgekit.core.optional import has_module
 from edgekit.core.strict import to_json
 from edgekit.errors import ModelError
 from edgekit.inspection import onnx_file, tflite
+from edgekit.inspection.products import total
 from edgekit.inspection.report import ModelReport, spec_row
 from edgekit.inspection.tflite_integer import tflite_integer_share
 from edgekit.runtimes.litert import is_tflite
@@ -55,7 +56,7 @@ def inspect_model(model: bytes, name: str) -> ModelReport:
             tflite.operator_counts(ops),
             tuple(tensors),
             tflite.count_parameters(tensors, ops),
-            tflite.count_macs(tensors, ops),
+            total(op["macs"] for op in ops),
             len(model),
             metadata,
             tflite_integer_share(tensors, ops).to_json(),

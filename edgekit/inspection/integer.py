@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,13 @@ class Product:
     """A convolution or matrix product.
 
     Attributes:
-        macs: its multiply-accumulates.
+        operator: its name in the format.
+        macs: its multiply-accumulates; None where they are not known.
         integer: whether both factors and the result are int8, so that it is computed in integers.
     """
 
-    macs: int
+    operator: str
+    macs: int | None
     integer: bool
 
 
@@ -33,9 +36,10 @@ class IntegerShare:
     """What is int8 of a file.
 
     Attributes:
-        macs_share: of the multiply-accumulates, 0 to 1; None without any.
+        macs_share: of the multiply-accumulates, 0 to 1; None without any, and where those of some are not known.
         bytes_share: of the bytes of weights and biases, 0 to 1; biases of integer products (int32) count as int8. None without
             any.
+        float_products: operator -> how many of its products are not computed in integers.
         not_int8: (index into the report's tensors, its row, the operator that makes it or takes it first) of every other tensor
             of numbers.
         summary: the same in one line.
@@ -43,6 +47,7 @@ class IntegerShare:
 
     macs_share: float | None
     bytes_share: float | None
+    float_products: dict[str, int]
     not_int8: tuple[tuple[int, TensorRow, str], ...]
     summary: str
 
@@ -51,6 +56,7 @@ class IntegerShare:
         return {
             "macs_share": self.macs_share,
             "bytes_share": self.bytes_share,
+            "float_products": self.float_products,
             "not_int8": [
                 {
                     "index": index,
@@ -77,9 +83,11 @@ def integer_share(
         not_int8: see `IntegerShare`.
     """
     stored = list(weights)
-    macs = _share((product.macs, product.integer) for product in products)
-    share = _share((stored_bytes(row), integer) for row, integer in stored)
-    return IntegerShare(macs, share, tuple(not_int8), _summary(macs, share, [row for row, _ in stored], len(not_int8)))
+    counted = [product for product in products if product.macs != 0]
+    others = dict(Counter(product.operator for product in counted if not product.integer))
+    macs, share = _macs_share(counted), _share((stored_bytes(row), integer) for row, integer in stored)
+    summary = _summary(counted, macs, share, [row for row, _ in stored], len(not_int8))
+    return IntegerShare(macs, share, others, tuple(not_int8), summary)
 
 
 def stored_bytes(row: TensorRow) -> int:
@@ -98,9 +106,23 @@ def _share(parts: Iterable[tuple[int, bool]]) -> float | None:
     return sum(size for size, integer in pairs if integer) / whole if whole else None
 
 
-def _summary(macs: float | None, share: float | None, weights: Sequence[TensorRow], others: int) -> str:
+def _macs_share(products: Sequence[Product]) -> float | None:
+    """All or none of them need no counting."""
+    if products and len({product.integer for product in products}) == 1:
+        return float(products[0].integer)
+    known = [(product.macs, product.integer) for product in products if product.macs is not None]
+    return _share(known) if len(known) == len(products) else None
+
+
+def _summary(
+    products: Sequence[Product], macs: float | None, share: float | None, weights: Sequence[TensorRow], others: int
+) -> str:
     if others == 0:
         return "int8 throughout"
+    if products and macs is None:
+        integer = sum(product.integer for product in products)
+        told = f"{integer} of {len(products)} products (of MACs that are not known)"
+        return f"{told} and {_percent(share)} of the weight bytes are int8; {others} tensors are not"
     dtypes = {row.dtype for row in weights}
     if not macs and dtypes & BYTE_DTYPES:
         stored = f"weights int8 ({_percent(share)} of their bytes)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from typing import Any
 
@@ -10,29 +9,30 @@ import numpy as np
 
 from edgekit.core.optional import require
 from edgekit.inspection.integer import IntegerShare
-from edgekit.inspection.onnx_integer import onnx_integer_share
+from edgekit.inspection.onnx_integer import onnx_integer_share, onnx_weights
+from edgekit.inspection.products import product_of, total
 from edgekit.inspection.report import TensorRow
 
 __all__ = ["walk"]
 
 #: Products, and which of their inputs are the two factors.
 _FACTORS = {
-    **dict.fromkeys(("Conv", "ConvInteger", "Gemm", "MatMul", "MatMulInteger"), (0, 1)),
+    **dict.fromkeys(("Conv", "ConvInteger", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger"), (0, 1)),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QGemm"), (0, 3)),
 }
 
 
-def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int, IntegerShare]:
-    """Tensors, operator counts, parameters, MACs and what is int8 of an ONNX file.
+def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int | None, IntegerShare]:
+    """Tensors, operator counts, parameters, MACs (None: a size is open) and what is int8 of an ONNX file.
 
     Raises:
         MissingExtraError: when onnx is not installed.
     """
     onnx = require("onnx", "export")
-    proto = onnx.shape_inference.infer_shapes(onnx.load_from_string(model))
-    graph = proto.graph
+    graph = _inferred(onnx, onnx.load_from_string(model))
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    shapes = _shapes(graph) | {name: array.shape for name, array in constants.items()}
+    known = {name: array.shape for name, array in constants.items()}
+    shapes = _shapes(graph) | known
     dtypes = _dtypes(onnx, graph) | {name: array.dtype.name for name, array in constants.items()}
     affines = _affines(graph, constants)
     tensors = [
@@ -40,34 +40,43 @@ def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int, Integ
         for name in dict.fromkeys([*(i.name for i in graph.input), *constants, *(n for node in graph.node for n in node.output)])
     ]
     operators = dict(Counter(node.op_type for node in graph.node).most_common())
-    macs = [_macs(node, shapes) for node in graph.node]
-    return tensors, operators, _parameters(graph, constants), sum(macs), onnx_integer_share(graph, tensors, macs)
+    sizes = _shapes(_inferred(onnx, _of_one(onnx.load_from_string(model)))) | known
+    macs = [_macs(node, sizes) for node in graph.node]
+    parameters = sum(row.elements for row in onnx_weights(graph, tensors))
+    return tensors, operators, parameters, total(macs), onnx_integer_share(graph, tensors, macs)
 
 
-def _parameters(graph: Any, constants: dict[str, np.ndarray]) -> int:
-    """Values of initializers, without scales, zero points, shapes and scalars."""
-    helpers = {
-        name
-        for node in graph.node
-        for position, name in enumerate(node.input)
-        if node.op_type in ("QuantizeLinear", "DequantizeLinear") and position > 0
-    }
-    shapes = {node.input[1] for node in graph.node if node.op_type in ("Reshape", "Expand", "Unsqueeze") and len(node.input) > 1}
-    return sum(a.size for name, a in constants.items() if name not in helpers | shapes and a.size > 1)
+def _inferred(onnx: Any, proto: Any) -> Any:
+    """The graph with the shape of every tensor that follows from it; values of shapes are computed too, as an attention needs."""
+    return onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
 
 
-def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> int:
+def _of_one(proto: Any) -> Any:
+    """The same with a batch of one: what its inputs leave open in their first axis, wherever the file names it."""
+    graph = proto.graph
+    firsts = [value.type.tensor_type.shape.dim[0] for value in graph.input if value.type.tensor_type.shape.dim]
+    batches = [dim for dim in firsts if _size(dim) < 0]
+    names = {dim.dim_param for dim in batches if dim.dim_param}
+    named = (dim for value in _values(graph) for dim in value.type.tensor_type.shape.dim if dim.dim_param in names)
+    for dim in [*batches, *named]:
+        dim.dim_value = 1
+    return proto
+
+
+def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> int | None:
+    """Multiply-accumulates of one node: 0 for one that is no product, None where a size is not known."""
     if node.op_type not in _FACTORS:
         return 0
-    known = [shapes.get(name) for name in (*(node.input[i] for i in _FACTORS[node.op_type]), node.output[0])]
-    if any(shape is None for shape in known):
-        return 0
-    first, weights, output = (tuple(max(1, size) for size in shape or ()) for shape in known)
-    outputs = math.prod(output)
+    first, weights, output = (shapes.get(name) for name in (*(node.input[i] for i in _FACTORS[node.op_type]), node.output[0]))
+    if first is None or weights is None or output is None:
+        return None
+    if node.op_type == "ConvTranspose":
+        # Every value of its input meets the whole kernel of its channel; the output's borders may be cut off afterwards.
+        return product_of(*first, *weights[1:])
     if "Conv" in node.op_type:
-        return outputs * math.prod(weights[1:])
+        return product_of(*output, *weights[1:])
     transposed = any(a.name == "transA" and a.i for a in node.attribute)
-    return outputs * (first[0] if transposed else first[-1])
+    return product_of(*output, first[0 if transposed else -1])
 
 
 def _affines(graph: Any, constants: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray | None, int]]:
@@ -98,15 +107,20 @@ def _row(
 
 
 def _shapes(graph: Any) -> dict[str, tuple[int, ...]]:
-    values = [*graph.input, *graph.output, *graph.value_info]
+    """Name -> sizes, -1 for one that is open."""
     return {
-        v.name: tuple(d.dim_value if d.HasField("dim_value") else -1 for d in v.type.tensor_type.shape.dim)
-        for v in values
-        if v.type.tensor_type.HasField("shape")
+        v.name: tuple(map(_size, v.type.tensor_type.shape.dim)) for v in _values(graph) if v.type.tensor_type.HasField("shape")
     }
 
 
+def _size(dim: Any) -> int:
+    return dim.dim_value if dim.HasField("dim_value") else -1
+
+
+def _values(graph: Any) -> list[Any]:
+    return [*graph.input, *graph.output, *graph.value_info]
+
+
 def _dtypes(onnx: Any, graph: Any) -> dict[str, str]:
-    values = [*graph.input, *graph.output, *graph.value_info]
     convert = onnx.helper.tensor_dtype_to_np_dtype
-    return {v.name: convert(v.type.tensor_type.elem_type).name for v in values if v.type.tensor_type.elem_type}
+    return {v.name: convert(v.type.tensor_type.elem_type).name for v in _values(graph) if v.type.tensor_type.elem_type}

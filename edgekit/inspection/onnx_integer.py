@@ -16,9 +16,10 @@ import numpy as np
 from edgekit.inspection.integer import BYTE_DTYPES, IntegerShare, Product, integer_share, is_float
 from edgekit.inspection.report import TensorRow
 
-__all__ = ["onnx_integer_share"]
+__all__ = ["onnx_integer_share", "onnx_weights"]
 
-_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+#: Without ConvTranspose, for which onnxruntime has no integer kernel.
+_PRODUCTS = ("Conv", "Gemm", "MatMul")
 
 #: Integers by type: products of int8 with their result in int8 or int32.
 _INTEGER_PRODUCTS = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "QGemm")
@@ -81,17 +82,17 @@ class _Graph:
         return bool(users) and name not in self.outputs and all(user.op_type == "QuantizeLinear" for user in users)
 
 
-def onnx_integer_share(graph: Any, tensors: list[TensorRow], macs: list[int]) -> IntegerShare:
+def onnx_integer_share(graph: Any, tensors: list[TensorRow], macs: list[int | None]) -> IntegerShare:
     """Count.
 
     Args:
         graph: onnx.GraphProto.
         tensors: its rows, as `edgekit.inspection.onnx_file.walk` gives them.
-        macs: of every node of the graph, in order.
+        macs: of every node of the graph, in order; None where they are not known.
     """
     rows = {row.name: row for row in tensors}
     known = _Graph(graph, rows)
-    products = [Product(count, known.is_integer(node)) for node, count in zip(known.nodes, macs, strict=True) if count]
+    products = [Product(node.op_type, count, known.is_integer(node)) for node, count in zip(known.nodes, macs, strict=True)]
     helpers = _helpers(known)
     others = [
         (index, row, _operator(known, row.name))
@@ -99,6 +100,17 @@ def onnx_integer_share(graph: Any, tensors: list[TensorRow], macs: list[int]) ->
         if is_float(row) and row.name not in helpers and not known.is_carried(row.name)
     ]
     return integer_share(products, _weights(known, tensors, helpers), others)
+
+
+def onnx_weights(graph: Any, tensors: list[TensorRow]) -> list[TensorRow]:
+    """The constants that are weights or biases: no scales, zero points, shapes, axes, factors of a resize and single numbers.
+
+    Args:
+        graph: onnx.GraphProto.
+        tensors: its rows, as `edgekit.inspection.onnx_file.walk` gives them.
+    """
+    known = _Graph(graph, {row.name: row for row in tensors})
+    return [row for row, _ in _weights(known, tensors, _helpers(known))]
 
 
 def _weights(graph: _Graph, tensors: list[TensorRow], helpers: set[str]) -> Iterator[tuple[TensorRow, bool]]:
@@ -119,13 +131,15 @@ def _is_bias(graph: _Graph, name: str) -> bool:
 
 
 def _helpers(graph: _Graph) -> set[str]:
-    """Scales and zero points."""
+    """Scales and zero points, and what says how far a map is resized."""
     found: set[str] = set()
     for node in graph.nodes:
         if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
             found.update(node.input[1:])
         elif node.op_type in ("QLinearConv", "QLinearMatMul"):
             found.update(node.input[i] for i in (1, 2, 4, 5, 6, 7))
+        elif node.op_type in ("Resize", "Upsample"):
+            found.update(node.input[1:])
         elif node.op_type.startswith(("QLinear", "QGemm")):
             found.update(name for name in node.input if name in graph.rows and graph.rows[name].elements == 1)
     return found

@@ -36,18 +36,19 @@ class TensorRow:
 
     @property
     def elements(self) -> int:
-        """Number of values of one item of the batch."""
-        return math.prod(max(1, size) for size in self.shape or ())
+        """Number of values of a constant, the sizes of which the file always says."""
+        return math.prod(self.shape or ())
 
 
 @dataclass(frozen=True)
 class ModelReport:
-    """What `edgekit inspect` tells of a file; operators to macs are None where the graph cannot be walked.
+    """What `edgekit inspect` tells of a file; operators to macs are None where the graph cannot be walked (onnx is missing).
 
     Attributes:
         operators: operator -> how often.
         parameters: weights and biases in the file.
-        macs: multiply-accumulates of convolutions and matrix products, for a batch of one.
+        macs: multiply-accumulates of convolutions and matrix products, for a batch of one; None too where a product has a size
+            that the file leaves open.
         metadata: what edgekit wrote into the file, None for somebody else's.
         int8: what is truly int8, as `edgekit.inspection.integer.IntegerShare` tells it.
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.inspection.integer import BYTE_DTYPES, IntegerShare, Product, integer_share, is_float
 from edgekit.inspection.report import TensorRow
-from edgekit.inspection.tflite import WEIGHTED, macs_of
+from edgekit.inspection.tflite import bias_of
 
 __all__ = ["tflite_integer_share"]
 
@@ -18,7 +18,7 @@ def tflite_integer_share(tensors: list[TensorRow], operators: list[dict[str, Any
     A product is integer where its input, its weights and its output are. With float inputs and int8 weights (int8-dynamic) the
     runtime quantizes the inputs anew for every product: that is not counted as int8.
     """
-    products = [Product(macs_of(op, tensors), _is_integer(op, tensors)) for op in operators]
+    products = [Product(op["name"], op["macs"], _is_integer(op, tensors)) for op in operators]
     touched = _operators_of(operators)
     others = [(i, row, touched[i]) for i, row in enumerate(tensors) if i in touched and is_float(row)]
     return integer_share(products, _weights(tensors, operators), others)
@@ -33,7 +33,7 @@ def _is_integer(op: dict[str, Any], tensors: list[TensorRow]) -> bool:
 
 def _weights(tensors: list[TensorRow], operators: list[dict[str, Any]]) -> Iterator[tuple[TensorRow, bool]]:
     """Constants that are weights or biases (the rule of `count_parameters`), and whether they serve integer arithmetic."""
-    biases = {op["inputs"][2]: _is_integer(op, tensors) for op in operators if op["name"] in WEIGHTED and len(op["inputs"]) > 2}
+    biases = {bias: _is_integer(op, tensors) for op in operators if (bias := bias_of(op)) is not None}
     for index, row in enumerate(tensors):
         if not row.constant or row.elements <= 1:
             continue

@@ -14,6 +14,7 @@ __all__ = ["count_macs", "count_parameters"]
 
 _LINEARS = (nn.Linear, PHMLinear)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -22,7 +23,7 @@ def count_parameters(module: nn.Module) -> int:
 
 
 def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
-    """Multiply-accumulates of one forward pass of one example, convolutions and linear layers only.
+    """Multiply-accumulates of one forward pass of one example, convolutions (transposed too) and linear layers only.
 
     Biases, pooling, activations and the two products inside an attention are not counted. A hypercomplex layer counts as the
     dense one that it is for inference.
@@ -33,12 +34,12 @@ def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     """
     total = 0
 
-    def add(layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+    def add(layer: nn.Module, args: tuple[Any, ...], named: dict[str, Any], output: torch.Tensor) -> None:
         nonlocal total
-        total += output.numel() * _macs_per_output(layer)
+        total += _macs(layer, args[0] if args else named["input"], output)
 
-    layers = [layer for layer in module.modules() if isinstance(layer, (*_LINEARS, *_CONVOLUTIONS))]
-    hooks = [layer.register_forward_hook(add) for layer in layers]
+    layers = [layer for layer in module.modules() if isinstance(layer, (*_LINEARS, *_CONVOLUTIONS, *_TRANSPOSED))]
+    hooks = [layer.register_forward_hook(add, with_kwargs=True) for layer in layers]
     was_training = module.training
     try:
         module.eval()
@@ -51,9 +52,12 @@ def count_macs(module: nn.Module, input_shape: tuple[int, ...]) -> int:
     return total
 
 
-def _macs_per_output(layer: nn.Module) -> int:
+def _macs(layer: nn.Module, given: torch.Tensor, output: torch.Tensor) -> int:
     if isinstance(layer, _LINEARS):
-        return layer.in_features
+        return output.numel() * layer.in_features
     if isinstance(layer, _CONVOLUTIONS):
-        return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        return output.numel() * layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+    if isinstance(layer, _TRANSPOSED):
+        # Every value of its input meets the whole kernel of its channel; padding cuts off outputs afterwards.
+        return given.numel() * layer.out_channels // layer.groups * math.prod(layer.kernel_size)
     return 0

@@ -102,11 +102,11 @@ def _merged(facts: Sequence[Facts]) -> Facts:
 
 def _by_authority(facts: Sequence[Facts], measured: bool) -> list[Facts]:
     """Bundles and runs know their names; an evaluation knows better than a run what it measured."""
-    return sorted(facts, key=lambda fact: (fact.model_ms is not None, (fact.macs is None) != measured))
+    return sorted(facts, key=lambda fact: (fact.model_ms is not None, fact.is_evaluation != measured))
 
 
 def _check_accuracies(facts: Sequence[Facts]) -> None:
-    measured = {(fact.accuracy, fact.n): fact for fact in facts if fact.accuracy is not None and fact.macs is None}
+    measured = {(fact.accuracy, fact.n): fact for fact in facts if fact.is_evaluation}
     if len(measured) > 1:
         first, second, *_ = measured.values()
         raise UserError(

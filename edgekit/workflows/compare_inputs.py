@@ -34,7 +34,7 @@ class Facts:
         n: examples of that test set.
         bytes: of the file.
         parameters: of the network.
-        macs: multiply-accumulates of one example.
+        macs: multiply-accumulates of one example; None too where a file leaves a size open.
         model_ms: median latency of the model alone in milliseconds.
         image_ms: median latency from image (or window) to label in milliseconds.
     """
@@ -53,6 +53,11 @@ class Facts:
     macs: int | None = None
     model_ms: float | None = None
     image_ms: float | None = None
+
+    @property
+    def is_evaluation(self) -> bool:
+        """An accuracy without a network: a run knows its parameters."""
+        return self.accuracy is not None and self.parameters is None
 
 
 def read_facts(path: Path) -> list[Facts]:
@@ -81,10 +86,11 @@ def read_facts(path: Path) -> list[Facts]:
 def _of_bundle(path: Path) -> Iterator[Facts]:
     bundle = Bundle.open(path)
     report = inspect_bundle(bundle)
-    # Without onnx an ONNX graph is not walked; the bundle's other files are the same network.
-    counted = [(row["parameters"], row["macs"]) for row in report["artifacts"] if row["macs"] is not None]
-    parameters, macs = counted[0] if counted else (None, None)
-    for artifact in bundle.manifest.artifacts:
+    walked = [row for row in report["artifacts"] if row["operators"] is not None]
+    for artifact, row in zip(bundle.manifest.artifacts, report["artifacts"], strict=True):
+        # Without onnx an ONNX graph is not walked: the bundle's other files are the same network. A count that the graph
+        # itself leaves unknown stays unknown.
+        told = next(iter(walked), row) if row["operators"] is None else row
         yield Facts(
             str(path),
             bundle.manifest.name,
@@ -92,8 +98,8 @@ def _of_bundle(path: Path) -> Iterator[Facts]:
             artifact.precision,
             artifact.sha256,
             bytes=artifact.bytes,
-            parameters=parameters,
-            macs=macs,
+            parameters=told["parameters"],
+            macs=told["macs"],
         )
 
 

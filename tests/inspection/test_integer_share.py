@@ -63,6 +63,7 @@ def test_a_graph_counted_by_hand(tmp_path):
     assert report["macs"] == 40
     assert share["macs_share"] == pytest.approx(32 / 40)
     assert share["bytes_share"] == pytest.approx(48 / 80)
+    assert share["float_products"] == {"MatMul": 1}
     names = {row["name"]: (row["operator"], row["dtype"], row["constant"]) for row in share["not_int8"]}
     assert names == {
         "v": ("MatMul", "float32", True),
@@ -112,7 +113,10 @@ def test_integer_operators_by_type_count_too(tmp_path):
     )
     report = inspect_file(path).to_json()
     assert report["macs"] == 32
-    assert report["int8"] == {"macs_share": 1.0, "bytes_share": 1.0, "not_int8": [], "summary": "int8 throughout"}
+    assert report["int8"] == {
+        **{"macs_share": 1.0, "bytes_share": 1.0, "float_products": {}},
+        **{"not_int8": [], "summary": "int8 throughout"},
+    }
 
 
 @pytest.mark.parametrize("name", ["half", "whole"])

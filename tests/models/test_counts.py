@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from edgekit.frontends.base import create_frontend
 from edgekit.models.baselines import MobileNetV2, ResNet18
@@ -184,6 +185,34 @@ def test_a_grouped_dilated_convolution_counts_its_own_products():
     assert count_macs(layer, (8, 7, 9)) == 7 * 9 * 12 * 2 * 15
     depthwise = nn.Conv1d(6, 6, 3, groups=6)
     assert count_macs(depthwise, (6, 10)) == 8 * 6 * 3
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "macs"),
+    [
+        (nn.ConvTranspose1d(6, 8, 5, stride=3, padding=2, output_padding=1, groups=2), (6, 11), 11 * 6 * 4 * 5),
+        (nn.ConvTranspose2d(8, 16, 2, stride=2), (8, 8, 8), 32_768),
+        (nn.ConvTranspose2d(4, 4, (3, 5), stride=2, padding=1, dilation=2, groups=4, bias=False), (4, 6, 7), 42 * 4 * 15),
+        (nn.ConvTranspose3d(2, 3, 2), (2, 3, 4, 5), 60 * 2 * 3 * 8),
+    ],
+)
+def test_a_transposed_convolution_meets_its_kernel_once_for_each_value_of_its_input(layer, shape, macs):
+    """Each count by hand, and half the operations that PyTorch's own counter finds."""
+    with FlopCounterMode(display=False) as counter:
+        layer(torch.zeros(1, *shape))
+    assert count_macs(layer, shape) == macs == counter.get_total_flops() / 2
+
+
+def test_a_layer_that_is_given_its_input_by_name_counts_the_same():
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up = nn.ConvTranspose2d(8, 16, 2, stride=2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.up(input=x)
+
+    assert count_macs(Named(), (8, 8, 8)) == 32_768
 
 
 def test_a_hypercomplex_layer_counts_as_the_dense_one_it_becomes():

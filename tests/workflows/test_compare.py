@@ -151,6 +151,19 @@ def test_windows_go_through_it_too(tmp_path):
     assert (row["accuracy"], row["macs"], row["pareto"]) == (0.5, 48, ["bytes", "macs"])
 
 
+def test_macs_that_a_file_leaves_unknown_are_told_so_and_win_nothing(tmp_path):
+    bundle = write_window_bundle(tmp_path, open_size=True)
+    told = write_json(tmp_path / "e.json", evaluation(bundle, {"model.fp32.onnx": 0.5}) | {"source": "elsewhere"})
+    document = json.loads(edgekit("compare", told, bundle, "--json", cwd=tmp_path).stdout)
+    (row,) = document["rows"]
+    assert (row["name"], row["accuracy"], row["parameters"], row["macs"], row["pareto"]) == ("walk", 0.5, 4, None, ["bytes"])
+    line = edgekit("compare", told, bundle, cwd=tmp_path).stdout.splitlines()[1].split()
+    assert line[-6:] == ["-", "-", "-", "50.00", "%", "bytes"]
+    assert json.loads(edgekit("inspect", bundle, "--json", cwd=tmp_path).stdout)["macs"] is None
+    result = edgekit("compare", told, bundle, "--plot", "plot.svg", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_the_plot_is_a_picture_that_never_overwrites(tmp_path, inputs, suffix):
     out = tmp_path / f"plot{suffix}"
