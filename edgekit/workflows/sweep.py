@@ -224,6 +224,9 @@ def _shared(plan: Plan) -> bytes:
 
 def _check_folder(plan: Plan) -> None:
     if not plan.out.exists():
+        parent = next(folder for folder in plan.out.absolute().parents if folder.exists())
+        if not parent.is_dir():
+            raise UserError(f"Expected a folder to make the sweep in, found the file {parent}. Choose another --out.")
         return
     shared = plan.out / _SHARED
     if not shared.is_file():

@@ -189,6 +189,14 @@ def test_a_run_that_does_not_say_its_data_is_named(swept):
     assert "s/tsak-student-seed1/run.json" in line
 
 
+def test_a_file_among_the_folders_of_out_is_one_line(tmp_path, pictures):
+    (tmp_path / "file").write_text("")
+    result = edgekit("sweep", pictures, "--model", "imagesig-fc", "--out", "file/sub", cwd=tmp_path)
+    (line,) = result.stderr.strip().splitlines()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"found the file {tmp_path / 'file'}. Choose another --out." in line
+
+
 def test_a_failure_among_successes_is_told_and_the_rest_stands(tmp_path, pictures):
     arguments = ("sweep", pictures, "--model", "imagesig-fc,imagesig-cnn1d", "--out", "s", "--sizes", "8", "--depths", "1")
     result = edgekit(*arguments, "--seeds", "0", "--json", *FAST, cwd=tmp_path)
