@@ -4,8 +4,10 @@
     python benchmarks/networks.py ../shared/data --out runs/networks --rows imagesig-cnn1d,resnet8 --data fire --seeds 0
 
 What there is to do stands in networks.toml. The same command goes on after an interrupt: what is finished stays, a training
-continues from its last epoch; what failed is tried again. Each step is an `edgekit` of its own. A line on stderr tells of each
-step; at the end, and with --show at any time, the table comes as Markdown; `OUT/table.json` and `OUT/table.md` hold it too.
+continues from its last epoch; what failed is tried again. Where a run was trained anew or its export options changed, what was
+made from it is made anew; a run of other training options is refused until it is removed. Each step is an `edgekit` of its own.
+A line on stderr tells of each step; at the end, and with --show at any time, the table comes as Markdown; `OUT/table.json` and
+`OUT/table.md` hold it too.
 
 With --train-only a machine with a GPU and without the export extra does the trainings; copy OUT back and run it again without.
 """
@@ -13,21 +15,36 @@ With --train-only a machine with a GPU and without the export extra does the tra
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from networks_made import (
+    Training,
+    bundle_of,
+    export_file,
+    export_text,
+    files_of,
+    forget_export,
+    forget_results,
+    is_evaluation_of,
+    is_exported,
+    read_training,
+    training_file,
+    weights_of,
+)
 from networks_table import TableRow, read_table, write_table
 
 from edgekit.cli.common import parse_numbers
 from edgekit.errors import UserError
+from edgekit.models.checkpoint import CONFIG, STATE, is_run
 
 _EDGEKIT = [sys.executable, "-c", "from edgekit.cli import main; main()"]
 _MISSED_GATE = 1
@@ -147,25 +164,28 @@ class Runner:
             print(f"[{self.done}/{jobs}] {job.data} {job.name} {took:.0f} s", file=sys.stderr, flush=True)
 
     def train(self, job: Job) -> None:
-        folder = self.out / job.data / job.name
-        size = [] if job.row.size_on(job.data) is None else ["--size", str(job.row.size_on(job.data))]
-        command = ["--model", job.row.model, "--seed", str(job.seed), *size, *job.row.options]
-        if job.row.teacher is not None:
-            teacher = f"{job.row.teacher}-seed{job.seed}"
-            if (waited_for := self.trained.get((job.data, teacher))) is not None:
-                waited_for.wait()
-            command += ["--teacher", str(folder.with_name(teacher))]
-        self._check_same(folder.with_name(f"{job.name}.train.json"), command)
-        if not (folder / "run.json").is_file():
-            resume = ["--resume"] if (folder / "state.pt").is_file() else []
-            self.edgekit("train", str(self.root / job.data), "--out", str(folder), *command, *resume)
+        run, teacher = self.run_of(job), job.row.teacher_of(job.seed)
+        if teacher is not None and (waited_for := self.trained.get((job.data, teacher))) is not None:
+            waited_for.wait()
+        training = job.row.training(run.parent, job.data, job.seed)
+        self._check_same(run, training)
+        if not (run / CONFIG).is_file():
+            learn = [] if teacher is None else ["--teacher", str(run.with_name(teacher))]
+            resume = ["--resume"] if (run / STATE).is_file() else []
+            self.edgekit("train", str(self.root / job.data), "--out", str(run), *training.options, *learn, *resume)
 
     def export(self, job: Job) -> None:
         """int8 throughout; where that misses its gate, with layers in float."""
-        run, bundle = self.out / job.data / job.name, self.bundle(job)
-        if bundle.exists():
+        run = self.run_of(job)
+        made_from = export_text(run, job.row.export)
+        if is_exported(run, job.row.export):
+            if not export_file(run).is_file():
+                _write(export_file(run), made_from)
             return
-        command = ["export", str(run), "--out", str(bundle), "--calibration", str(self.root / job.data)]
+        forget_export(run)
+        # Told first: after an interrupt the bundle is there and what is told is true of it, or it is not there.
+        _write(export_file(run), made_from)
+        command = ["export", str(run), "--out", str(bundle_of(run)), "--calibration", str(self.root / job.data)]
         try:
             self.edgekit(*command, "--precision", "int8", *job.row.export)
         except GateMissedError:
@@ -173,37 +193,47 @@ class Runner:
 
     def evaluate(self, job: Job) -> None:
         """int8 on the whole test side; float and int8 on each source of it."""
-        bundle, root = self.bundle(job), self.root / job.data
-        self._evaluate(bundle, root, job, "int8", "--precision", "int8")
+        run = self.run_of(job)
+        bundle, files, weights = bundle_of(run), files_of(bundle_of(run)), {weights_of(run)}
+        self._evaluate(bundle, files, self.root / job.data, job, "int8", "--precision", "int8")
         for source in job.row.sources_of(job.data):
             view = self._view(job.data, source)
-            self._evaluate(bundle, view, job, f"int8.{source}", "--precision", "int8")
-            self._evaluate(bundle.with_name(job.name), view, job, f"float.{source}")
+            self._evaluate(bundle, files, view, job, f"int8.{source}", "--precision", "int8")
+            self._evaluate(run, weights, view, job, f"float.{source}")
 
-    def bundle(self, job: Job) -> Path:
-        return self.out / job.data / f"{job.name}.bundle"
+    def run_of(self, job: Job) -> Path:
+        return self.out / job.data / job.name
 
-    def _evaluate(self, subject: Path, data: Path, job: Job, what: str, *options: str) -> None:
+    def _evaluate(self, subject: Path, sha256s: Collection[str | None], data: Path, job: Job, what: str, *options: str) -> None:
         file = self.out / job.data / f"{job.name}.{what}.json"
-        if not file.exists():
+        if not is_evaluation_of(file, sha256s):
             _write(file, self.edgekit("evaluate", str(subject), str(data), "--json", *options))
 
     def _view(self, data: str, source: str) -> Path:
-        """The test images of one source, as links."""
+        """The test images of one source, as links; other jobs may be at it, too."""
         view = self.out / "views" / f"{data}-{source}"
         for path in sorted((self.root / data / "test").glob(f"*/{source}_*")):
             link = view / path.parent.name / path.name
             link.parent.mkdir(parents=True, exist_ok=True)
-            if not link.is_symlink():
+            with suppress(FileExistsError):
                 link.symlink_to(path)
         return view
 
-    def _check_same(self, file: Path, command: Sequence[str]) -> None:
-        """A table that was changed is another experiment."""
-        text = json.dumps(command)
-        if file.exists() and file.read_text() != text:
-            raise StepError(f"it was trained with {file.read_text()}, the table says {text}: remove it, or pass another --out")
-        _write(file, text)
+    def _check_same(self, run: Path, training: Training) -> None:
+        """A table that was changed is another experiment; what was made from a run that is gone goes, too."""
+        told, file = read_training(run), training_file(run)
+        if not is_run(run):
+            forget_results(run)
+            _write(file, training.to_text())
+            return
+        mend = f"Remove {run} to train it anew, or pass another --out."
+        if told is None:
+            raise StepError(f"Expected what {run} was trained with in {file}, found nothing. {mend}")
+        if not told.fits(training):
+            raise StepError(f"Expected the training of {run}, {told.to_text()}, got {training.to_text()} from the table. {mend}")
+        if told.teacher_weights != training.teacher_weights and told.teacher_weights is None:
+            # An earlier version did not tell the teacher's weights: from now on a change of them is seen.
+            _write(file, training.to_text())
 
     def edgekit(self, *arguments: str) -> str:
         """Run a command to its end; what it wrote to stdout. An interrupt of the terminal reaches it, too."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import tomllib  # Python 3.11
+from networks_made import Training, bundle_of, files_of, is_evaluation_of, is_exported, read_training, weights_of
 
 from edgekit.core.bundle import Bundle
 from edgekit.models.checkpoint import load_run
@@ -46,6 +47,16 @@ class TableRow:
     def sources_of(self, data: str) -> Sequence[str]:
         return self.sources[data]
 
+    def teacher_of(self, seed: int) -> str | None:
+        return None if self.teacher is None else f"{self.teacher}-seed{seed}"
+
+    def training(self, folder: Path, data: str, seed: int) -> Training:
+        """What its run is trained with; `folder` holds the runs of the data set, the teacher's among them."""
+        size = () if self.size_on(data) is None else ("--size", str(self.size_on(data)))
+        teacher = self.teacher_of(seed)
+        options = ("--model", self.model, "--seed", str(seed), *size, *self.options)
+        return Training(options, teacher, None if teacher is None else weights_of(folder / teacher))
+
 
 @dataclass(frozen=True)
 class Table:
@@ -81,7 +92,7 @@ def _behind(row: TableRow, frontend: str) -> TableRow:
 
 
 def write_table(out: Path, table: Table) -> str:
-    """The Markdown of everything that is finished in `out`; table.json and table.md beside it."""
+    """The Markdown of everything in `out` that is finished as the table says; table.json and table.md beside it."""
     documents = [
         document
         for data in table.data
@@ -96,22 +107,22 @@ def write_table(out: Path, table: Table) -> str:
 
 
 def _document(folder: Path, row: TableRow, data: str) -> dict[str, Any] | None:
-    """One row: facts of its finished runs, over whatever seeds there are."""
-    runs = sorted(path.parent for path in folder.glob(f"{row.name}-seed*/run.json"))
+    """One row: facts of its finished runs, over whatever seeds there are; what belongs to other runs is left out."""
+    runs = [run for path in sorted(folder.glob(f"{row.name}-seed*/run.json")) if _is_of(row, data, run := path.parent)]
     if not runs:
         return None
     first = load_run(runs[0])
     metrics = [json.loads((run / "metrics.json").read_bytes()) for run in runs]
-    evaluations = [file for run in runs if (file := _beside(run, "int8")).is_file()]
-    bundles = [Bundle.open(_beside_bundle(run)).manifest for run in runs if _beside_bundle(run).exists()]
-    artifacts = [artifact for manifest in bundles for artifact in manifest.artifacts]
+    exported = [run for run in runs if is_exported(run, row.export)]
+    evaluations = _evaluations(exported, "int8")
+    artifacts = [artifact for run in exported for artifact in Bundle.open(bundle_of(run)).manifest.artifacts]
     sources = row.sources_of(data)
     return {
         "data": data,
         "row": row.name,
         "model": row.model,
         "size": row.size_on(data),
-        "seeds": [int(run.name.rpartition("-seed")[2]) for run in runs],
+        "seeds": [_seed_of(run) for run in runs],
         "epochs": [load_run(run).config.epochs for run in runs],
         "parameters": count_parameters(first.module),
         "macs": count_macs(first.module, first.config.input_shape),
@@ -124,20 +135,32 @@ def _document(folder: Path, row: TableRow, data: str) -> dict[str, Any] | None:
         "int8_onnx": _accuracies(evaluations, "onnxruntime"),
         "sources": {
             source: {
-                "float": _accuracies([_beside(run, f"float.{source}") for run in runs], "torch"),
-                "int8_tflite": _accuracies([_beside(run, f"int8.{source}") for run in runs], "litert"),
+                "float": _accuracies(_evaluations(runs, f"float.{source}"), "torch"),
+                "int8_tflite": _accuracies(_evaluations(exported, f"int8.{source}"), "litert"),
             }
             for source in sources
         },
     }
 
 
-def _beside(run: Path, what: str) -> Path:
-    return run.with_name(f"{run.name}.{what}.json")
+def _is_of(row: TableRow, data: str, run: Path) -> bool:
+    """Whether a run was trained as its row says."""
+    told = read_training(run)
+    return told is not None and told.fits(row.training(run.parent, data, _seed_of(run)))
 
 
-def _beside_bundle(run: Path) -> Path:
-    return run.with_name(f"{run.name}.bundle")
+def _seed_of(run: Path) -> int:
+    return int(run.name.rpartition("-seed")[2])
+
+
+def _evaluations(runs: Sequence[Path], what: str) -> list[Path]:
+    """Documents of `edgekit evaluate` beside these runs: of their weights, or of the files of their bundles."""
+    found = []
+    for run in runs:
+        subject = {weights_of(run)} if what.startswith("float") else files_of(bundle_of(run))
+        if is_evaluation_of(file := run.with_name(f"{run.name}.{what}.json"), subject):
+            found.append(file)
+    return found
 
 
 def _most(values: Iterator[int]) -> int | None:
@@ -150,7 +173,7 @@ def _float_layers(artifacts: Sequence[Any], kind: str) -> list[int]:
 
 
 def _accuracies(files: Sequence[Path], runtime: str) -> list[float]:
-    results = [json.loads(file.read_bytes())["results"] for file in files if file.is_file()]
+    results = [json.loads(file.read_bytes())["results"] for file in files]
     return [row["accuracy"] for rows in results for row in rows if row["runtime"] == runtime]
 
 

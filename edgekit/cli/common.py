@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 
@@ -39,6 +39,10 @@ Threads = Annotated[int, typer.Option(min=1, help="Threads that the runtime may 
 
 _USER_ERROR = 2
 _MOST_DIGITS = 18
+
+#: What a disk or its rights refuse, and what a path itself makes impossible: a file among its folders, a name too long.
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG)
+_NO_PATH = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 #: What the workstation's commands import, and the extras that bring it; a board has none of it.
 _EXTRAS = {
@@ -73,7 +77,9 @@ def boundary(command: F) -> F:
         except KeyboardInterrupt as error:
             _fail("Interrupted. Nothing was left half-written.", _USER_ERROR, error)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG):
+            if error.errno in _NO_PATH and error.filename is not None:
+                _fail(f"Expected another path than {error.filename}: {error.strerror}. Choose another.", _USER_ERROR, error)
+            if error.errno not in _UNWRITABLE:
                 raise
             where = f" ({error.filename})" if error.filename else ""
             _fail(f"Expected to be able to write: {error.strerror}{where}. Nothing was left half-written.", _USER_ERROR, error)
@@ -187,7 +193,7 @@ def _interrupt(_signum: int, _frame: Any) -> None:
     raise KeyboardInterrupt
 
 
-def _fail(message: str, code: int, cause: BaseException) -> None:
+def _fail(message: str, code: int, cause: BaseException) -> NoReturn:
     line = " ".join(message.split())
     typer.echo(f"error: {line}", err=True)
     raise typer.Exit(code) from cause

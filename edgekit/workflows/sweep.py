@@ -20,7 +20,9 @@ from edgekit.errors import UserError
 from edgekit.models.checkpoint import CONFIG, STATE, load_run
 from edgekit.models.counts import count_macs, count_parameters
 from edgekit.models.registry import model_info, takes_neurons
+from edgekit.training.data import scan
 from edgekit.training.progress import Progress
+from edgekit.training.windows import holds_windows, scan_windows
 
 __all__ = ["AXES", "Finished", "Job", "Plan", "Runner", "plan_sweep", "run_sweep"]
 
@@ -137,8 +139,12 @@ def run_sweep(plan: Plan, runner: Runner, progress: Progress) -> dict[str, Any]:
 
     Raises:
         UserError: when a job fails before any has succeeded: something is wrong with all of them; when there is no
-            cluster.
+            cluster; when finished runs in the folder were trained on other data than the rest, or than what lies there now.
+        DataError: when there are finished runs and the data cannot be read.
     """
+    trained_on = _trained_on(plan)
+    if trained_on:
+        _check_data(plan, trained_on, _digest_of(plan.data))
     plan.out.mkdir(parents=True, exist_ok=True)
     write_file(plan.out / _SHARED, _shared(plan))
     waiting = [job for job in plan.jobs if not plan.is_finished(job)]
@@ -159,6 +165,9 @@ def run_sweep(plan: Plan, runner: Runner, progress: Progress) -> dict[str, Any]:
     except BaseException:
         _leave_nothing(plan)
         raise
+    # The data may have changed while the sweep was under way.
+    trained_on = _trained_on(plan)
+    _check_data(plan, trained_on, next(iter(trained_on.values()), ""))
     runs = [_run_row(plan, job, errors.get(job.name)) for job in plan.jobs]
     document = {"out": str(plan.out), "runs": runs, "table": list(_table(plan, runs))}
     write_file(plan.out / _RESULTS, (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
@@ -170,6 +179,34 @@ def _leave_nothing(plan: Plan) -> None:
     if [path.name for path in plan.out.iterdir()] == [_SHARED]:
         (plan.out / _SHARED).unlink()
         plan.out.rmdir()
+
+
+def _trained_on(plan: Plan) -> dict[str, str]:
+    """Digest of the data of every finished run in the folder, by the run's name; of runs that this plan leaves out, too."""
+    return {file.parent.name: _recorded_digest(file) for file in sorted(plan.out.glob(f"*/{CONFIG}"))}
+
+
+def _recorded_digest(file: Path) -> str:
+    try:
+        return str(json.loads(file.read_bytes())["data"]["digest"])
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"Expected the data of a finished run in {file}: {error!r}. Remove its folder to train it again."
+        ) from error
+
+
+def _digest_of(data: Path) -> str:
+    return (scan_windows(data) if holds_windows(data) else scan(data)).digest
+
+
+def _check_data(plan: Plan, trained_on: Mapping[str, str], digest: str) -> None:
+    """Runs of different data have no mean in common; the path says nothing of what lies there."""
+    others = [name for name, found in trained_on.items() if found != digest]
+    if others:
+        raise UserError(
+            f"Expected one data set in the sweep, got changed data in {plan.data}: {others[0]} was trained on other "
+            f"({len(others)} of {len(trained_on)} runs). Restore them, remove its folder, or choose another --out."
+        )
 
 
 def _concerns(axis: str, model: str) -> bool:
@@ -187,6 +224,9 @@ def _shared(plan: Plan) -> bytes:
 
 def _check_folder(plan: Plan) -> None:
     if not plan.out.exists():
+        parent = next(folder for folder in plan.out.absolute().parents if folder.exists())
+        if not parent.is_dir():
+            raise UserError(f"Expected a folder to make the sweep in, found the file {parent}. Choose another --out.")
         return
     shared = plan.out / _SHARED
     if not shared.is_file():

@@ -34,6 +34,12 @@ def test_a_missing_folder_is_refused(work, tmp_path):
     refused(edgekit("train", tmp_path / "no", "--model", "imagesig-fc", "--out", "run", cwd=work), "nothing there")
 
 
+@pytest.mark.parametrize("command", ["train", "sweep", "export"])
+def test_a_name_longer_than_a_disk_takes_is_one_line(work, tmp_path, command):
+    model = () if command == "export" else ("--model", "imagesig-fc")
+    refused(edgekit(command, tmp_path / "data", *model, "--out", "x" * 300, cwd=work), "File name too long", "Choose another")
+
+
 def test_an_unknown_network_lists_the_known_ones(work, tmp_path):
     data = folder_of_classes(tmp_path / "data", {"a": 8, "b": 8})
     result = edgekit("train", data, "--model", "resnet-50", "--out", "run", cwd=work)

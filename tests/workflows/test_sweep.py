@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from edgekit.errors import UserError
 from edgekit.training.progress import Silent
 from edgekit.workflows.sweep import Finished, Job, Plan, plan_sweep, run_sweep
+from edgekit.workflows.sweep_runners import local_runner
 from tests.synthetic import write_textures
 
 pytest.importorskip("torch", reason="training needs torch")
@@ -32,6 +34,24 @@ def edgekit(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory) -> Path:
     return write_textures(tmp_path_factory.mktemp("few") / "data", train=6, test=2, size=16)
+
+
+@pytest.fixture
+def swept(tmp_path, two_seeds) -> Path:
+    """A copy of two seeds of a sweep in s/, over windows in data/."""
+    shutil.copytree(two_seeds, tmp_path, dirs_exist_ok=True)
+    shared = tmp_path / "s" / "sweep.json"
+    shared.write_text(shared.read_text().replace(str(two_seeds), str(tmp_path)))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def two_seeds(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("swept")
+    write_windows(folder / "data", np.random.default_rng(99))
+    result = edgekit("sweep", "data", "--model", "tsak-student", "--out", "s", "--seeds", "0,1", *FAST, cwd=folder)
+    assert result.returncode == 0, result.stderr
+    return folder
 
 
 def plan(data: Path, out: Path, models: list[str], axes: dict[str, list[str]], seeds: list[int], *options: str) -> Plan:
@@ -129,6 +149,52 @@ def test_windows_are_swept_over_seeds(tmp_path, rng):
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)["table"]
     assert (row["n"], row["size"], row["test"]["deviation"]) == (1, None, None)
+
+
+def write_windows(folder: Path, rng: np.random.Generator) -> None:
+    folder.mkdir(exist_ok=True)
+    for side, count in (("train", 24), ("test", 8)):
+        np.savez(folder / f"{side}.npz", x=rng.normal(size=(count, 3, 100)), y=np.arange(count) % 2)
+
+
+@pytest.mark.parametrize("seeds", ["0,1,2", "2"])
+def test_a_sweep_does_not_go_on_with_changed_data_at_the_same_path(swept, rng, seeds):
+    before = (swept / "s" / "results.json").read_bytes()
+    write_windows(swept / "data", rng)
+    result = edgekit("sweep", "data", "--model", "tsak-student", "--out", "s", "--seeds", seeds, *FAST, cwd=swept)
+    (line,) = result.stderr.strip().splitlines()
+    assert (result.returncode, result.stdout) == (2, ""), result.stderr
+    assert "changed data in data: tsak-student-seed0 was trained on other (2 of 2 runs)" in line
+    assert "Restore" in line
+    assert (swept / "s" / "results.json").read_bytes() == before
+    assert not (swept / "s" / "tsak-student-seed2").exists()
+
+
+def test_data_that_change_while_a_sweep_is_under_way_are_not_summed_up(swept, rng):
+    planned = plan(swept / "data", swept / "s", ["tsak-student"], {}, [0, 1, 2], "--epochs", "1", "--augment", "none")
+
+    def runner(work):
+        write_windows(swept / "data", rng)
+        yield from local_runner(1)(work)
+
+    with pytest.raises(UserError, match=r"tsak-student-seed2 was trained on other \(1 of 3 runs\)"):
+        run_sweep(planned, runner, Silent())
+
+
+def test_a_run_that_does_not_say_its_data_is_named(swept):
+    (swept / "s" / "tsak-student-seed1" / "run.json").write_text("{}")
+    result = edgekit("sweep", "data", "--model", "tsak-student", "--out", "s", "--seeds", "0,1", *FAST, cwd=swept)
+    (line,) = result.stderr.strip().splitlines()
+    assert result.returncode == 2
+    assert "s/tsak-student-seed1/run.json" in line
+
+
+def test_a_file_among_the_folders_of_out_is_one_line(tmp_path, pictures):
+    (tmp_path / "file").write_text("")
+    result = edgekit("sweep", pictures, "--model", "imagesig-fc", "--out", "file/sub", cwd=tmp_path)
+    (line,) = result.stderr.strip().splitlines()
+    assert (result.returncode, result.stdout) == (2, "")
+    assert f"found the file {tmp_path / 'file'}. Choose another --out." in line
 
 
 def test_a_failure_among_successes_is_told_and_the_rest_stands(tmp_path, pictures):
