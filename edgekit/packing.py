@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 from edgekit.core.bundle import write_bundle
 from edgekit.core.files import sha256_of
 from edgekit.core.manifest import Artifact, FileEntry, FrontEndEntry, Manifest, ModelCard, OutputEntry
+from edgekit.core.names import NAMES, is_name
 from edgekit.core.recipe import Format, Precision
 from edgekit.core.spec import TensorSpec
 from edgekit.errors import InputError, ModelError, UnknownNameError
@@ -21,9 +21,6 @@ from edgekit.runtimes.litert import is_tflite
 from edgekit.runtimes.open import open_runtime
 
 __all__ = ["OUTPUT_KINDS", "pack", "precision_of"]
-
-#: As the board's store and the daemon take them.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 OUTPUT_KINDS = ("logits", "probabilities", "raw")
 
@@ -47,8 +44,8 @@ def pack(file: Path, out: Path, name: str, labels: tuple[str, ...], frontend: Fr
         InputError: on a name that cannot be served.
         UserError: when `out` exists.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"Expected a name of letters, digits, '.', '_' and '-', as it is served and stored, got {name!r}.")
+    if not is_name(name):
+        raise InputError(f"Expected a name of {NAMES}, as it is served and stored, got {name!r}.")
     if not labels and output_kind != "raw":
         raise ModelError("Expected a label for each score, got none. Pass --labels a,b,c in the order of the scores.")
     if output_kind not in OUTPUT_KINDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -24,7 +25,17 @@ from edgekit.runtimes.open import check_runtime, installed_runtimes, open_runtim
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["STAGES", "UNKNOWN", "Pipeline", "Prediction", "choose_artifact", "open_artifact", "open_pipeline", "probabilities_of"]
+__all__ = [
+    "STAGES",
+    "UNKNOWN",
+    "Pipeline",
+    "Prediction",
+    "check_scores",
+    "choose_artifact",
+    "open_artifact",
+    "open_pipeline",
+    "probabilities_of",
+]
 
 STAGES = ("decode", "resize", "frontend", "quantize", "inference", "post")
 
@@ -158,8 +169,10 @@ class Pipeline:
         quantized = clock()
         scores = self.infer(prepared)
         inferred = clock()
-        probabilities = probabilities_of(scores, card.output)
         index = int(scores.argmax())
+        if not isfinite(scores[index]):  # NaN wins an argmax
+            check_scores(scores)
+        probabilities = probabilities_of(scores, card.output)
         named = None if probabilities is None else dict(zip(card.labels, probabilities.tolist(), strict=True))
         label = card.labels[index]
         if probabilities is not None and card.output.answer_from is not None and probabilities[index] < card.output.answer_from:
@@ -239,6 +252,23 @@ def choose_artifact(bundle: Bundle, runtime: str | None = None, precision: str |
     first, _ = ranked[0]
     open_runtime(bundle.read(first.file), None, 1, first.format).close()
     raise BundleError(f"Expected an installed runtime for an artifact of {bundle.path}, found none.")
+
+
+def check_scores(scores: np.ndarray) -> np.ndarray:
+    """The scores, where they say anything.
+
+    Args:
+        scores: of any shape.
+
+    Raises:
+        ModelError: on NaN or infinity.
+    """
+    if not np.isfinite(scores).all():
+        raise ModelError(
+            "Expected finite scores, the network gave NaN or infinity for this input. It divides by zero or overflows: mend it "
+            "where it was trained, and export again."
+        )
+    return scores
 
 
 def probabilities_of(scores: np.ndarray, output: OutputEntry) -> np.ndarray | None:

@@ -169,6 +169,13 @@ def test_an_answer_below_the_least_probability_is_unknown(least, label, index):
     assert prediction.probabilities == {"a": 0.75, "b": 0.25}
 
 
+@pytest.mark.parametrize("kind", ["logits", "probabilities", "raw"])
+@pytest.mark.parametrize("scores", [[1.0, math.nan], [math.inf, 0.0], [-math.inf, -math.inf]], ids=str)
+def test_scores_that_are_no_numbers_name_no_class(kind, scores):
+    with Pipeline(card(output=OutputEntry(kind)), fake(scores)) as pipeline, pytest.raises(ModelError, match="finite scores"):
+        pipeline.predict(texture("blobs", 0))
+
+
 def test_raw_scores_have_no_probabilities():
     with Pipeline(card(output=OutputEntry("raw")), fake([-3.0, 9.0])) as pipeline:
         prediction = pipeline.predict(texture("blobs", 0))

@@ -83,4 +83,7 @@ def main() -> None:
         hint = "" if "\n" in message else f" See: edgekit {asked if asked in _COMMANDS else ''} --help".replace("  ", " ")
         typer.echo(message if not hint else f"error: {message}{hint}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:  # before the command itself has begun, which tells it otherwise
+        typer.echo("error: Interrupted. Nothing was begun.", err=True)
+        sys.exit(2)
     sys.exit(code or 0)

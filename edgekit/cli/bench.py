@@ -68,6 +68,8 @@ def bench(
         raise UserError("Expected --edgekit and --ssh-config with --remote HOST, got no host. Add it, or leave them out.")
     if out is not None and not out.parent.is_dir():
         raise UserError(f"Expected the folder {out.parent} to exist, to write {out.name} into. Create it first.")
+    if out is not None and out.is_dir():
+        raise UserError(f"Expected a file for --out, {out} is a folder. Name a file in it.")
     mode = SMOKE if smoke else QUICK if quick else STRICT if strict else DEFAULT
     earlier = read_measurement(against) if against is not None else None
     opened = Bundle.open(bundle)

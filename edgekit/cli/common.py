@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -82,7 +83,11 @@ def boundary(command: F) -> F:
             if error.errno not in _UNWRITABLE:
                 raise
             where = f" ({error.filename})" if error.filename else ""
-            _fail(f"Expected to be able to write: {error.strerror}{where}. Nothing was left half-written.", _USER_ERROR, error)
+            _fail(
+                f"Expected to be able to read and write: {error.strerror}{where}. Nothing was left half-written.",
+                _USER_ERROR,
+                error,
+            )
         finally:
             signal.signal(signal.SIGTERM, previous)
 
@@ -161,7 +166,7 @@ def progress_bar() -> Iterator[Bar]:
 def parse_size(text: str) -> tuple[int, int]:
     """Height and width from "64" or "48x64" (height x width)."""
     parts = text.lower().split("x")
-    if len(parts) in (1, 2) and all(part.isdigit() and int(part) > 0 for part in parts):
+    if len(parts) in (1, 2) and all(re.fullmatch("0*[1-9][0-9]{0,5}", part) for part in parts):
         return int(parts[0]), int(parts[-1])
     raise UserError(f"Expected HEIGHTxWIDTH such as 64x64, got {text!r}.")
 

@@ -45,9 +45,9 @@ def _choose(names: list[str], config: dict[str, Any], windows: bool) -> list[Fro
 
     Raises:
         UnknownNameError: listing the known names.
-        InputError: when a front end of windows is named where images are meant.
+        InputError: when a front end of windows is named where images are meant; when none takes the config.
     """
-    chosen = []
+    chosen, left_out = [], []
     for name in names or FRONTENDS:
         takes_windows = create_frontend(name).size is None
         if takes_windows and names and (config or not windows):
@@ -59,7 +59,11 @@ def _choose(names: list[str], config: dict[str, Any], windows: bool) -> list[Fro
         except InputError as error:
             if names:
                 raise
-            log(f"{name} was left out: {error}")
+            left_out.append(f"{name} was left out: {error}")
+    if not chosen:
+        raise InputError(f"Expected a size that a front end takes: {left_out[0]}")
+    for line in left_out:
+        log(line)
     return chosen
 
 

@@ -163,11 +163,18 @@ def _read_folder(path: Path) -> dict[str, bytes]:
     root = path.resolve()
     files = {}
     for entry in sorted(path.iterdir()):
-        if entry.is_symlink() and root not in entry.resolve().parents:
-            raise BundleError(f"Expected every file of {path} to lie inside it, {entry.name} links out of it.")
+        if entry.is_symlink() and not _leads_into(entry, root):
+            raise BundleError(f"Expected every file of {path} to lie inside it, {entry.name} links out of it, or to itself.")
         if entry.is_file() and (entry.name == MANIFEST or _SAFE_NAME.fullmatch(entry.name)):
             files[entry.name] = entry.read_bytes()
     return files
+
+
+def _leads_into(link: Path, folder: Path) -> bool:
+    try:
+        return folder in link.resolve(strict=True).parents
+    except (OSError, RuntimeError):  # it leads nowhere, or round in circles
+        return False
 
 
 def _read_zip(path: Path) -> dict[str, bytes]:
@@ -177,7 +184,7 @@ def _read_zip(path: Path) -> dict[str, bytes]:
             # An archive made of the bundle's folder holds the folder itself, too.
             tops = {entry.filename.partition("/")[0] for entry in entries if "/" in entry.filename}
             top = tops.pop() if len(tops) == 1 else ""
-            prefix = f"{top}/" if _SAFE_NAME.fullmatch(top) else ""
+            prefix = f"{top}/" if top.strip(".") else ""
             named = {entry.filename.removeprefix(prefix): entry for entry in entries}
             for name, entry in named.items():
                 _check_name(name)

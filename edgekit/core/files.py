@@ -22,6 +22,8 @@ def sha256_of(content: bytes) -> str:
 
 def check_new(out: Path) -> None:
     """Raise UserError when `out` exists (nothing is ever overwritten) or when its parent is not a folder."""
+    if not out.name:
+        raise UserError(f"Expected a new path for the output, got {str(out)!r}. Give it a name.")
     if out.exists() or out.is_symlink():
         raise UserError(f"Expected a new path for the output, {out} exists. Remove it or choose another.")
     if not out.parent.is_dir():

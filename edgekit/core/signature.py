@@ -36,8 +36,8 @@ def new_key(path: Path) -> str:
         MissingExtraError: without cryptography.
     """
     serialization = _serialization()
-    for file in (path, public_path(path)):
-        check_new(file)
+    check_new(path)
+    check_new(public_path(path))
     key = require("cryptography.hazmat.primitives.asymmetric.ed25519", "sign").Ed25519PrivateKey.generate()
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)

@@ -16,15 +16,13 @@ from pathlib import Path
 
 from edgekit.core.bundle import Bundle
 from edgekit.core.files import sync_folder
+from edgekit.core.names import NAMES, is_name
 from edgekit.errors import BundleError, UnknownNameError, UserError
 
-__all__ = ["CURRENT", "PREVIOUS", "RESERVED", "Store"]
+__all__ = ["CURRENT", "PREVIOUS", "Store"]
 
 CURRENT = "current"
 PREVIOUS = "previous"
-
-#: No model's name: it stands elsewhere in the addresses of the daemon's protocol.
-RESERVED = "stats"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
@@ -183,11 +181,8 @@ class Store:
 
 
 def _check_name(name: str) -> None:
-    if name == RESERVED or not _NAME.fullmatch(name):
-        raise BundleError(
-            f"Expected a bundle's name of at most 128 letters, digits, '.', '_' and '-' (and not {RESERVED!r}), got {name!r}. "
-            "Export or pack it under another name."
-        )
+    if not is_name(name):
+        raise BundleError(f"Expected a bundle's name of {NAMES}, got {name!r}. Export or pack it under another name.")
 
 
 def _make_folder(path: Path) -> None:

@@ -13,7 +13,7 @@ from edgekit.core.signature import verify
 from edgekit.core.spec import TensorSpec
 from edgekit.errors import GateError
 from edgekit.golden import GoldenCheck, check_pipeline
-from edgekit.pipeline import Pipeline, Prediction, choose_artifact, open_artifact
+from edgekit.pipeline import Pipeline, Prediction, check_scores, choose_artifact, open_artifact
 
 __all__ = ["LoadedModel", "load_model"]
 
@@ -61,7 +61,7 @@ class LoadedModel:
 
     def infer(self, features: np.ndarray) -> np.ndarray:
         """(1, classes) float32 scores of what `input` describes."""
-        return self.pipeline.infer(features).reshape(1, -1)
+        return check_scores(self.pipeline.infer(features)).reshape(1, -1)
 
     def classify(self, source: bytes | np.ndarray) -> Prediction:
         """See `Pipeline.predict`."""

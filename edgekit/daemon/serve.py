@@ -17,7 +17,8 @@ from typing import Any
 
 import uvicorn
 
-from edgekit.core.store import RESERVED, Store
+from edgekit.core.names import RESERVED
+from edgekit.core.store import Store
 from edgekit.daemon.access import Gate
 from edgekit.daemon.app import Door, build_app
 from edgekit.daemon.board import BoardState

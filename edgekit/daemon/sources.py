@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from edgekit.core.bundle import Bundle
-from edgekit.core.store import RESERVED, Store
+from edgekit.core.names import RESERVED
+from edgekit.core.store import Store
 from edgekit.daemon.loading import LoadedModel
 from edgekit.daemon.refusals import LoadFailed
 from edgekit.errors import BundleError

@@ -111,7 +111,10 @@ def _labels(path: Path, labels: np.ndarray | None) -> tuple[str, ...] | None:
     if labels.ndim != 1 or labels.dtype.kind not in "Uiu":
         expected = f"Expected labels of {path} as (classes,) names"
         raise DataError(f"{expected}, got {labels.dtype} of shape {labels.shape}. Save them as np.array(['a', 'b']).")
-    return tuple(map(str, labels))
+    names = tuple(map(str, labels))
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise DataError(f"Expected different labels in {path}, got {twice[0]!r} more than once. Give every class its own name.")
+    return names
 
 
 def _classes(path: Path, y: np.ndarray | None, count: int, labels: tuple[str, ...] | None) -> np.ndarray | None:

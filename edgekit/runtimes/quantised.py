@@ -7,7 +7,7 @@ from types import TracebackType
 
 import numpy as np
 
-from edgekit.core.spec import TensorSpec, check_array
+from edgekit.core.spec import Affine, TensorSpec, check_array
 from edgekit.errors import InputError
 from edgekit.runtimes.engine import Engine
 
@@ -59,7 +59,7 @@ class EngineRuntime:
         """First half of the float face: inputs by name, checked, as the contiguous arrays of stored dtypes that the engine takes.
 
         Raises:
-            InputError: on a missing or unknown name, a wrong shape or dtype.
+            InputError: on a missing or unknown name, a wrong shape or dtype; on NaN or infinity that would be quantized.
         """
         if len(self.inputs) == 1 == len(inputs) and self.inputs[0].name in inputs:  # nearly every model: the short way
             spec = self.inputs[0]
@@ -94,11 +94,18 @@ def _to_stored(spec: TensorSpec, stored: np.dtype, array: np.ndarray) -> np.ndar
         if array.dtype == stored:
             return array
         if spec.affine is not None and array.dtype == _FLOAT:
-            return spec.affine.quantize(array)
+            return _quantize(spec, spec.affine, array)
     array = check_array(spec, array)
     if array.dtype != stored:
-        array = spec.affine.quantize(array) if spec.affine is not None else array.astype(stored)
+        array = _quantize(spec, spec.affine, array) if spec.affine is not None else array.astype(stored)
     return np.ascontiguousarray(array)
+
+
+def _quantize(spec: TensorSpec, affine: Affine, array: np.ndarray) -> np.ndarray:
+    """No integer stands for NaN or infinity: cast, they would pass for some number, another one on each CPU."""
+    if not np.isfinite(array).all():
+        raise InputError(f"Expected finite numbers for the quantized input {spec.name!r}, got NaN or infinity. Look where from.")
+    return affine.quantize(array)
 
 
 def _levels(spec: TensorSpec) -> np.ndarray | None:

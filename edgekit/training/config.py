@@ -19,6 +19,8 @@ __all__ = ["TrainConfig", "default_copies", "default_epochs"]
 
 _MOST_COPIES = 16
 _COPIES_ALLOWED = 100  # they are made beforehand and held: a thousand would take hours and gigabytes
+_MOST_NEURONS = 65_536
+_LARGEST = 1e6  # of factors: beyond, float32 overflows before anything is learned
 _FEATURE_BYTES = 24_000 * 32_768
 _LEAST_EPOCHS, _MOST_EPOCHS, _LEAST_STEPS = 12, 100, 600
 _NAMES: tuple[tuple[str, str, Iterable[str]], ...] = (
@@ -131,14 +133,14 @@ class TrainConfig:
             if value is not None and value not in known:
                 raise UnknownNameError(what, value, known)
         _expect(self.epochs is None or self.epochs >= 1, "epochs", "at least 1", self.epochs)
-        _expect(self.neurons is None or self.neurons >= 1, "neurons", "at least 1", self.neurons)
+        _expect(self.neurons is None or 1 <= self.neurons <= _MOST_NEURONS, "neurons", f"1 to {_MOST_NEURONS}", self.neurons)
         _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         _expect(0 <= self.alpha <= 1, "alpha", "0 to 1", self.alpha)
         _expect(self.mirror is None or isinstance(self.mirror, tuple | list), "mirror", "channels such as (0,)", self.mirror)
         given = self.separate_gravity
         _expect(given is None or isinstance(given, bool), "separate_gravity", "True or False", given)
         for name in ("learning_rate", "clip", "temperature"):
-            _expect(0 < getattr(self, name) < float("inf"), name, "a number above 0", getattr(self, name))
+            _expect(0 < getattr(self, name) <= _LARGEST, name, f"a number above 0, {_LARGEST:g} at most", getattr(self, name))
         for name in ("label_smoothing", "average", "warm_up"):
             _expect(0 <= getattr(self, name) < 1, name, "0 to below 1", getattr(self, name))
         for name in ("seed", "weight_decay", "mixup", "patience", "gradient_norm"):

@@ -194,7 +194,15 @@ def _class_folders(folder: Path) -> dict[str, list[Path]]:
         raise DataError(
             f"Expected a folder for each class in {folder}, found none. Sort the images into folders named as classes."
         )
+    for entry in entries:
+        if not _is_text(entry.name):
+            raise DataError(f"Expected names of classes in UTF-8 in {folder}, got {entry.name!r}. Rename the folder.")
     return {entry.name: sorted(path for path in entry.iterdir() if _is_image(path)) for entry in entries}
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is text: bytes that are none become lone surrogates, which nothing can be made of."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _is_image(path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from edgekit.core.files import write_file
+from edgekit.core.names import NAMES, is_name
 from edgekit.errors import UserError
 from edgekit.models.checkpoint import CONFIG, STATE
 from edgekit.training.config import TrainConfig
@@ -25,6 +26,10 @@ def check_out(config: TrainConfig) -> None:
         UserError: saying what lies there and what to do.
     """
     out = config.folder
+    if not is_name(out.resolve().name):
+        raise UserError(
+            f"Expected a run folder named by {NAMES}, got {out.resolve().name!r}: its bundle is named so, on boards too."
+        )
     data = Path(config.data).resolve()
     if data in (out.resolve(), *out.resolve().parents):
         raise UserError(f"Expected a place outside the data set for the run, got {out} in {data}. Choose another --out.")

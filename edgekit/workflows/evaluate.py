@@ -18,7 +18,7 @@ from edgekit.frontends.base import create_frontend
 from edgekit.inspection import inspect_file
 from edgekit.models.checkpoint import WEIGHTS, is_run, load_run
 from edgekit.packing import precision_of
-from edgekit.pipeline import Pipeline, choose_artifact, open_artifact, open_pipeline, probabilities_of
+from edgekit.pipeline import Pipeline, check_scores, choose_artifact, open_artifact, open_pipeline, probabilities_of
 from edgekit.runtimes.base import RUNTIME_FORMATS
 from edgekit.runtimes.module import TorchEngine
 from edgekit.runtimes.open import installed_runtimes
@@ -198,7 +198,7 @@ def scores_of(pipeline: Pipeline, features: np.ndarray, progress: Progress, stag
     progress.start(stage, len(features))
     scores = []
     for item in features:
-        scores.append(pipeline.infer(pipeline.prepare(item)))
+        scores.append(check_scores(pipeline.infer(pipeline.prepare(item))))
         progress.advance()
     return np.stack(scores)
 

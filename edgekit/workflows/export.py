@@ -10,6 +10,7 @@ from edgekit.calibration.ranges import RANGES_FILE, Ranges
 from edgekit.core.bundle import write_bundle
 from edgekit.core.files import check_new
 from edgekit.core.manifest import Manifest, ModelCard
+from edgekit.core.names import NAMES, is_name
 from edgekit.core.recipe import Recipe
 from edgekit.errors import DataError, UserError
 from edgekit.exporters.any_module import LEAST_SAMPLES
@@ -97,6 +98,8 @@ def export_run(
     plan = recipe or Recipe("int8")
     _check_int8_made(profile, plan, limit, tuning_epochs, ranges)
     run = subject if isinstance(subject, Run) else load_run(subject)
+    if not is_name(run.config.name):
+        raise UserError(f"Expected a run with a name of {NAMES}, got {run.config.name!r}. Change name in its run.json.")
     card = card_of_run(run, None if answer_precision is None else answer_threshold(run, answer_precision, note))
     source = open_source(run, calibration)
     _check_enough(min(plan.samples, source.size), profile, ranges)

@@ -118,6 +118,7 @@ def test_the_command_is_usable_from_its_help():
     [
         (("--smoke", "--quick"), "Expected one of --smoke, --quick and --strict"),
         (("--smoke", "--out", "absent/b.json"), "Expected the folder absent to exist"),
+        (("--smoke", "--out", "."), "Expected a file for --out, . is a folder"),
         (("--smoke", "--images", "nowhere"), "Expected images at nowhere, found none"),
     ],
 )

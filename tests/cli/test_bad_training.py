@@ -30,6 +30,18 @@ def test_a_data_set_that_cannot_be_trained_on_is_refused(work, tmp_path, classes
     refused(edgekit("train", data, "--model", "imagesig-fc", "--out", "run", cwd=work), *words)
 
 
+@pytest.mark.parametrize("size", ["²", "0", "8x", "-8", "8x8x8", "9999999"])
+def test_a_size_that_is_none_is_refused(work, tmp_path, size):
+    result = edgekit("train", tmp_path, "--model", "imagesig-fc", "--out", "run", f"--size={size}", cwd=work)
+    refused(result, "Expected HEIGHTxWIDTH")
+
+
+@pytest.mark.parametrize("name", ["field 1", "läuf", ".hidden", "stats"])
+def test_a_run_whose_bundle_no_board_would_take_is_refused_before_it_is_trained(work, textures, name):
+    result = edgekit("train", textures, "--model", "imagesig-fc", "--out", name, cwd=work)
+    refused(result, "letters, digits, '.', '_' and '-'", repr(name))
+
+
 def test_a_missing_folder_is_refused(work, tmp_path):
     refused(edgekit("train", tmp_path / "no", "--model", "imagesig-fc", "--out", "run", cwd=work), "nothing there")
 
@@ -37,7 +49,8 @@ def test_a_missing_folder_is_refused(work, tmp_path):
 @pytest.mark.parametrize("command", ["train", "sweep", "export"])
 def test_a_name_longer_than_a_disk_takes_is_one_line(work, tmp_path, command):
     model = () if command == "export" else ("--model", "imagesig-fc")
-    refused(edgekit(command, tmp_path / "data", *model, "--out", "x" * 300, cwd=work), "File name too long", "Choose another")
+    words = ["at most 128 letters"] if command == "train" else ["File name too long", "Choose another"]
+    refused(edgekit(command, tmp_path / "data", *model, "--out", "x" * 300, cwd=work), *words)
 
 
 def test_an_unknown_network_lists_the_known_ones(work, tmp_path):

@@ -126,6 +126,7 @@ def test_what_was_asked_for_and_cannot_be_measured_is_an_error(pictures):
         (["--measure", ".", "--samples", "0"], ["--samples"]),
         (["--measure", ".", "--frontend", "samples"], ["sensor windows"]),
         (["--frontend", "samples", "--size", "8"], ["sensor windows"]),
+        (["--size", "99999x99999"], ["a size that a front end takes"]),
     ],
 )
 def test_wrong_input_is_one_line(tmp_path, monkeypatch, arguments, words):

@@ -165,6 +165,10 @@ def test_a_link_out_of_the_bundle_is_refused(tmp_path):
     (path / "model.int8.tflite").symlink_to(outside)
     with pytest.raises(BundleError, match="links out of it"):
         Bundle.open(path)
+    outside.unlink()
+    outside.symlink_to(path / "model.int8.tflite")
+    with pytest.raises(BundleError, match="links out of it, or to itself"):
+        Bundle.open(path)
 
 
 def test_an_archive_with_a_path_that_leaves_it_is_refused(tmp_path):
@@ -183,12 +187,13 @@ def test_what_is_no_bundle_is_refused(tmp_path, name):
         Bundle.open(tmp_path / name)
 
 
-def test_an_archive_of_the_bundles_folder_is_a_bundle(tmp_path):
+@pytest.mark.parametrize("folder", ["fire.bundle", "my fire (1)", "..fire"])
+def test_an_archive_of_the_bundles_folder_is_a_bundle(tmp_path, folder):
     write_bundle(tmp_path / "fire.bundle", example(), FILES)
     with zipfile.ZipFile(tmp_path / "fire.ZIP", "w") as archive:
-        archive.mkdir("fire.bundle")
+        archive.mkdir(folder)
         for path in (tmp_path / "fire.bundle").iterdir():
-            archive.write(path, f"fire.bundle/{path.name}")
+            archive.write(path, f"{folder}/{path.name}")
     assert Bundle.open(tmp_path / "fire.ZIP").manifest == example()
 
 

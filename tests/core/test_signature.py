@@ -192,7 +192,7 @@ def test_the_commands_make_keys_sign_and_verify(bundle, tmp_path):
     assert f"signed by key {made['key']}; 2 files" in edgekit("verify", bundle, "--key", public).stdout
 
 
-@pytest.mark.parametrize("arguments", [(), ("b",), ("--key", "k"), ("b", "--new-key", "k")])
+@pytest.mark.parametrize("arguments", [(), ("b",), ("--key", "k"), ("b", "--new-key", "k"), ("--new-key", ".")])
 def test_sign_says_what_it_needs(arguments):
     result = edgekit("sign", *arguments)
     assert result.returncode == 2

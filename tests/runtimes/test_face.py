@@ -60,6 +60,8 @@ def test_half_outputs_come_back_as_float32():
         ({"image": np.zeros((1, 3))}, "Expected inputs features; got image"),
         ({"features": np.zeros((1, 4))}, r"shape \(-1, 3\), got \(1, 4\)"),
         ({"features": np.zeros((1, 3), np.int64)}, "of dtype int8 or float32, got int64"),
+        ({"features": np.full((1, 3), np.nan, np.float32)}, "finite numbers for the quantized input 'features'"),
+        ({"features": np.full((1, 3), -np.inf)}, "finite numbers for the quantized input 'features'"),
     ],
 )
 def test_wrong_inputs_are_named(inputs, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,16 @@ def test_a_plain_folder_is_split_by_content_and_stays_so_when_images_are_added(t
     after = scan(root)
     assert {e.digest for e in before.test} <= {e.digest for e in after.test}
     assert {e.digest for e in before.train} <= {e.digest for e in after.train}
+
+
+def test_a_class_folder_whose_name_is_no_text_is_refused(tmp_path, write_pictures):
+    root = write_pictures(tmp_path / "plain", {"a": 6, "b": 6})
+    try:
+        os.mkdir(os.fsencode(root) + b"/caf\xe9")
+    except OSError:
+        pytest.skip("this file system takes no names but UTF-8")
+    with pytest.raises(DataError, match="names of classes in UTF-8"):
+        scan(root)
 
 
 def test_every_ending_that_predict_takes_is_an_image_of_a_data_set(split_folder):

@@ -109,6 +109,7 @@ BAD = {
     "no classes": (lambda a: {"x": a["x"]}, "holds no y"),
     "one class": (lambda a: {**a, "y": np.zeros(30, int), "labels": LABELS[:1]}, "at least 2 classes"),
     "a class of one": (lambda a: {**a, "y": np.r_[2, np.zeros(15, int), np.ones(14, int)]}, "at least 2 classes.* of still"),
+    "one name twice": (lambda a: {**a, "labels": np.array(["slow", "fast", "slow"])}, "'slow' more than once"),
     "NaN": (lambda a: {**a, "x": np.where(np.arange(100) == 5, np.nan, a["x"])}, "NaN"),
 }
 
