@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -209,6 +210,7 @@ def open_pipeline(source: str | Path, runtime: str | None = None, precision: str
     if precision is not None and precision not in PRECISIONS:
         raise UnknownNameError("precision", precision, PRECISIONS)
     path = Path(source)
+    _check_reachable(path)
     if path.is_file() and not is_bundle(path):
         if precision is not None:
             raise ModelError(f"Expected a bundle to choose a precision from, {path} is one model file. Leave the precision out.")
@@ -305,6 +307,15 @@ def check_fit(frontend: FrontEnd, model_input: TensorSpec, model_output: TensorS
         raise ModelError(f"Expected different labels, got {', '.join(card.labels)}. Give every class its own name.")
     if scores != len(card.labels):
         raise ModelError(f"Expected {len(card.labels)} scores for {len(card.labels)} labels, the model gives {scores}.")
+
+
+def _check_reachable(path: Path) -> None:
+    """Refuse a path that cannot be one: a name too long, a file among its folders, a folder that may not be entered."""
+    try:
+        with suppress(FileNotFoundError):  # told by whoever opens it
+            path.stat()
+    except OSError as error:
+        raise BundleError(f"Expected a bundle or a model file at {path}: {error.strerror}. Check the path.") from error
 
 
 def _open_file(path: Path, runtime: str | None, threads: int) -> Pipeline:

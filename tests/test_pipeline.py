@@ -203,6 +203,12 @@ def test_unknown_or_absent_words_are_refused(golden_bundle):
         edgekit.open(golden_bundle, runtime="onnxruntime", precision="fp16")
 
 
+def test_a_path_that_cannot_be_one_is_refused(golden_bundle):
+    for path in ("a" * 300, golden_bundle / "manifest.json" / "beyond"):
+        with pytest.raises(BundleError, match="Expected a bundle or a model file at"):
+            edgekit.open(path)
+
+
 def test_a_single_file_has_one_precision(golden_bundle):
     with pytest.raises(ModelError, match="Leave the precision out"):
         edgekit.open(golden_bundle / "model.int8.tflite", precision="fp32")
