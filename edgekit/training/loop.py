@@ -55,8 +55,8 @@ class TrainResult:
         run: the run folder.
         model: registered name of the network.
         epochs: that were run.
-        validation: metrics of the validation split, on which the epoch was chosen and the temperature fitted, by the network that
-            was not trained on it.
+        validation: metrics of the validation split, on which the temperature was fitted, by the network that was not trained on
+            it, after as many epochs as the kept one.
         test: metrics of the test side, evaluated once with the kept weights; None where the data set has none.
     """
 

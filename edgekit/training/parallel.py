@@ -42,11 +42,6 @@ class Processes:
         """Which of a batch are this process's; never none where there is one for each."""
         return slice(self.rank, examples, self.count)
 
-    def wait(self) -> None:
-        """Until all have come here."""
-        if self.count > 1:
-            distributed.barrier()
-
     def add(self, tensors: Sequence[Tensor]) -> None:
         """Put the sum over all processes into every tensor, in place and in one message."""
         if self.count == 1 or not tensors:
