@@ -144,7 +144,7 @@ def test_pack_refuses_what_it_does_not_know(work, bundle, options, words):
 @pytest.mark.parametrize("name", ["", "../x", "a b"])
 def test_pack_refuses_a_name_that_cannot_be_served(work, bundle, name):
     options = ("--labels", "a,b", "--frontend", "signature", "--name", name)
-    refused(pack(bundle, "x.bundle", *options, cwd=work), "Expected a name of letters")
+    refused(pack(bundle, "x.bundle", *options, cwd=work), "Expected a name of at most 128 letters")
 
 
 def test_pack_never_overwrites(tmp_path, bundle):
