@@ -9,22 +9,19 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from edgekit.core.bundle import Bundle
 from edgekit.core.files import sync_folder
-from edgekit.core.names import NAMES, is_name
+from edgekit.core.names import NAME, NAMES, is_name
 from edgekit.errors import BundleError, UnknownNameError, UserError
 
 __all__ = ["CURRENT", "PREVIOUS", "Store"]
 
 CURRENT = "current"
 PREVIOUS = "previous"
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 class Store:
@@ -45,7 +42,7 @@ class Store:
 
     def versions(self, name: str) -> tuple[str, ...]:
         """Versions of a name, the one written last first; none where its folder may not be read."""
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             return ()
         try:
             written = [(path.stat().st_mtime_ns, path.name) for path in (self.root / name).iterdir() if _is_version(path)]
@@ -159,13 +156,13 @@ class Store:
 
     def _target(self, name: str, link: str) -> str | None:
         path = self.root / name / link
-        if not _NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             return None
         try:
             version = os.readlink(path).rstrip("/")
         except OSError:  # no link; or a folder of somebody else's, beside which the others are to be served
             return None
-        return version if _NAME.fullmatch(version) and _is_version(path.parent / version) else None
+        return version if NAME.fullmatch(version) and _is_version(path.parent / version) else None
 
     def _point(self, name: str, link: str, version: str) -> None:
         folder = self.root / name
@@ -196,4 +193,4 @@ def _make_folder(path: Path) -> None:
 
 
 def _is_version(path: Path) -> bool:
-    return bool(_NAME.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
+    return bool(NAME.fullmatch(path.name)) and path.is_dir() and not path.is_symlink()
