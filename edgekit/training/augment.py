@@ -111,7 +111,9 @@ def random_crop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     area, ratio = rng.uniform(0.6, 1.0), float(np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3))))
     rows = max(1, min(height, round(height * float(np.sqrt(area / ratio)))))
     columns = max(1, min(width, round(width * float(np.sqrt(area * ratio)))))
-    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    # Shares, not integers: those take as many draws as the picture's size asks for, none at all where one place is left.
+    down, across = rng.random(2)
+    top, left = int(down * (height - rows + 1)), int(across * (width - columns + 1))
     return image[top : top + rows, left : left + columns]
 
 

@@ -40,7 +40,7 @@ def test_options_that_the_network_does_not_know_are_refused(split_folder, tmp_pa
 
 
 def test_no_neurons_are_refused():
-    with pytest.raises(InputError, match="neurons of at least 1"):
+    with pytest.raises(InputError, match="neurons of 1 to 65536, got 0"):
         TrainConfig(data="d", model="m", out="o", neurons=0)
 
 
