@@ -6,11 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from tests.synthetic import write_textures
 
 #: Generators of the golden files, not tests.
 collect_ignore_glob = ["golden/*"]
+
+# The same examples everywhere, and no time limit. `pytest -m hypothesis --hypothesis-profile explore` draws others, and more.
+settings.register_profile("alike", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
+settings.load_profile("alike")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 GOLDEN = Path(__file__).resolve().parent / "golden"

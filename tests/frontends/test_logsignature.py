@@ -105,27 +105,27 @@ def exact(image: np.ndarray) -> np.ndarray:
     return LogSignature(image.shape[:2], dtype="float64")(image)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images())
 def test_a_path_run_backwards_has_the_opposite_logarithm(image):
     np.testing.assert_allclose(exact(image), -exact(image[:, ::-1]), atol=1e-11)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images(), st.integers(0, 100))
 def test_a_translated_path_has_the_same_logarithm(image, shift):
     dark = image // 2
     np.testing.assert_array_equal(exact(dark), exact(dark + np.uint8(shift)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images(), st.data())
 def test_a_reparametrised_path_has_the_same_logarithm(image, data):
     repeats = data.draw(st.lists(st.integers(1, 4), min_size=image.shape[1], max_size=image.shape[1]))
     np.testing.assert_allclose(exact(np.repeat(image, repeats, axis=1)), exact(image), atol=1e-11)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images())
 def test_the_first_levels_are_the_ends_and_the_areas_of_the_signature(image):
     signature = Signature(image.shape[:2], 2, dtype="float64")(image)

@@ -205,7 +205,7 @@ def framed(patch: np.ndarray, side: int, centre: int) -> np.ndarray:
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seeds, st.sampled_from([2, 4, 6, 8]), st.sampled_from([1, 2]))
 def test_turning_the_image_by_90_degrees_turns_the_maps_and_their_angles(seed, angles, order):
     patch = np.random.default_rng(seed).random((41, 41)).astype(np.float32)
@@ -217,7 +217,7 @@ def test_turning_the_image_by_90_degrees_turns_the_maps_and_their_angles(seed, a
     np.testing.assert_allclose(turned[moved], np.rot90(upright, axes=(1, 2)), atol=2e-6)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seeds, st.integers(-2, 2), st.integers(-2, 2))
 def test_moving_the_image_by_a_sample_moves_the_maps(seed, down, right):
     plane = framed(np.random.default_rng(seed).random((21, 21)).astype(np.float32), 64, 32)
@@ -229,7 +229,7 @@ def test_moving_the_image_by_a_sample_moves_the_maps(seed, down, right):
     )
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seeds, st.floats(2**-10, 2**10, width=32), st.sampled_from([1, 2]))
 def test_coefficients_scale_with_the_image(seed, factor, order):
     planes = np.random.default_rng(seed).random((1, 1, 20, 16)).astype(np.float32)
@@ -237,7 +237,7 @@ def test_coefficients_scale_with_the_image(seed, factor, order):
     assert relative_error(front.transform(planes * np.float32(factor)), front.transform(planes) * np.float32(factor)) < BOUND
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.floats(0, 1, width=32), st.sampled_from([1, 2]))
 def test_a_constant_image_has_its_level_and_nothing_else(level, order):
     coefficients = Scattering((24, 17), 3, 4, order).transform(np.full((1, 1, 24, 17), level, np.float32))
@@ -245,7 +245,7 @@ def test_a_constant_image_has_its_level_and_nothing_else(level, order):
     np.testing.assert_allclose(coefficients[:, :, 1:], 0, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seeds)
 def test_a_negative_has_the_same_first_order(seed):
     planes = np.random.default_rng(seed).random((1, 1, 16, 24)).astype(np.float32)

@@ -37,7 +37,7 @@ def tensor_product(left: np.ndarray, right: np.ndarray, depth: int = 4) -> np.nd
     return np.concatenate(product, axis=1)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images(), st.data())
 def test_chens_identity_the_signature_of_a_whole_is_the_product_of_its_parts(image, data):
     cut = data.draw(st.integers(0, image.shape[1] - 1))
@@ -45,14 +45,14 @@ def test_chens_identity_the_signature_of_a_whole_is_the_product_of_its_parts(ima
     np.testing.assert_allclose(exact(image), product, atol=1e-10)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images())
 def test_a_path_run_backwards_is_the_inverse(image):
     identity = tensor_product(exact(image), exact(image[:, ::-1]))
     np.testing.assert_allclose(identity, 0, atol=1e-9)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images())
 def test_the_shuffle_product_of_two_features_is_the_sum_over_their_shuffles(image):
     features = levels_of(exact(image))
@@ -76,14 +76,14 @@ def shuffles(u: tuple[int, ...], v: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [(u[0], *rest) for rest in shuffles(u[1:], v)] + [(v[0], *rest) for rest in shuffles(u, v[1:])]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images(), st.integers(0, 100))
 def test_a_translated_path_has_the_same_signature(image, shift):
     dark = image // 2
     np.testing.assert_array_equal(exact(dark), exact(dark + np.uint8(shift)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(small_images(), st.data())
 def test_a_reparametrised_path_has_the_same_signature(image, data):
     repeats = data.draw(st.lists(st.integers(1, 4), min_size=image.shape[1], max_size=image.shape[1]))

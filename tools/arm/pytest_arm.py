@@ -15,7 +15,6 @@ from hypothesis import settings
 _ELSEWHERE = ("iisignature", "kornia", "kymatio", "scikit-image", "torch")
 
 settings.register_profile("arm", max_examples=5, deadline=None, derandomize=True)
-settings.load_profile("arm")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -77,6 +77,8 @@ def run(row: Row, board: Path, wheel: Path, folder: Path) -> bool:
     }
     options = ["-c", REPO / "pyproject.toml", "--rootdir", REPO, "--import-mode", "append", "-p", "pytest_arm"]
     options += [
+        "--hypothesis-profile",
+        "arm",
         *(f"--ignore={REPO / test}" for test in ELSEWHERE),
         "-p",
         "no:cacheprovider",
