@@ -45,6 +45,9 @@ def open_runtime(
     if not isinstance(threads, int) or not 1 <= threads <= _MOST_THREADS:
         raise InputError(f"Expected 1 to {_MOST_THREADS} threads, got {threads!r}. More than the machine has cores is no gain.")
     model = source if isinstance(source, bytes) else _read(Path(source))
+    if not model:
+        where = "" if isinstance(source, bytes) else f" in {source}"
+        raise ModelError(f"Expected an .onnx or .tflite model{where}, got no bytes. Copy or export it again.")
     format = format or ("tflite" if is_tflite(model) else "onnx")  # noqa: A001
     name = runtime or _first_installed(format)
     check_runtime(name)

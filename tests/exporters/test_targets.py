@@ -74,6 +74,13 @@ def test_a_precision_that_the_board_does_not_get_is_refused_with_the_reason() ->
         get_target("pi4").only(["fp16"])
 
 
+def test_a_format_that_the_precision_has_not_is_refused_with_those_that_it_has() -> None:
+    with pytest.raises(UserError, match=r"target 'generic' gets in int8-dynamic \(tflite\), got onnx"):
+        get_target("generic").only(["int8-dynamic"], ["onnx"])
+    with pytest.raises(UserError, match=r"target 'pi4' gets \(tflite\), got onnx"):
+        get_target("pi4").only(formats=["onnx"])
+
+
 def test_some_precisions_of_a_target_can_be_asked_for() -> None:
     assert get_target("pi4").only("int8", "tflite") == get_target("pi4").only(["int8"], ["tflite"])
     narrowed = get_target("pi4").only(["int8"])

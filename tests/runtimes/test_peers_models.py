@@ -66,13 +66,19 @@ def test_a_varying_batch_may_grow_and_shrink(shared, rng):
     assert np.allclose(three[1:2], one, atol=1e-4)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", b"\x00\x00\x00\x00TFL3 and then nonsense"])
+@pytest.mark.parametrize("content", [b"not a model", b"\x00\x00\x00\x00TFL3 and then nonsense"])
 def test_what_is_no_model_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "model.tflite"
     path.write_bytes(content)
     with pytest.raises(ModelError, match="Expected an? (ONNX|TFLite) model") as caught:
         open_runtime(path)
     assert "\n" not in str(caught.value)
+
+
+def test_an_empty_file_is_told_as_one(tmp_path):
+    (tmp_path / "model.tflite").touch()
+    with pytest.raises(ModelError, match=r"model in .*model\.tflite, got no bytes"):
+        open_runtime(tmp_path / "model.tflite")
 
 
 def test_a_missing_file_is_named(tmp_path):

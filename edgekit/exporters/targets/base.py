@@ -117,9 +117,11 @@ class Target:
         kept = tuple(a for a in self.artifacts if a[1] in (precisions or made) and a[0] in (formats or FORMATS))
         known = dict.fromkeys(kind for kind, _ in self.artifacts)
         if not kept or not set(formats) <= set(known):
+            choice = dict.fromkeys(kind for kind, precision in self.artifacts if precision in (precisions or made))
+            where = f" in {', '.join(precisions)}" if precisions else ""
             raise UserError(
-                f"Expected a format that target {self.name!r} gets ({', '.join(known)}) in one of its precisions, got "
-                f"{', '.join(formats)}. Choose another target; see: edgekit targets"
+                f"Expected a format that target {self.name!r} gets{where} ({', '.join(choice)}), got {', '.join(formats)}. "
+                "Choose one of these, or another target; see: edgekit targets"
             )
         default = self.default if self.default in {precision for _, precision in kept} else None
         return replace(self, artifacts=kept, default=default)
