@@ -14,7 +14,7 @@ from edgekit.core.bundle import Bundle
 from edgekit.frontends.base import FrontEnd, create_frontend, image_size
 from edgekit.frontends.image import resize_area
 from edgekit.frontends.loading import load_image
-from edgekit.frontends.windows import load_windows
+from edgekit.frontends.windows import load_windows, seen_by
 from edgekit.pipeline import open_artifact
 
 __all__ = ["AT_MOST", "Labelled", "labelled_inputs", "measured_quality", "qualities_of"]
@@ -53,17 +53,17 @@ def qualities_of(
     return found
 
 
-def labelled_inputs(files: Sequence[Path], labels: Sequence[str], windows: bool = False) -> tuple[Labelled, ...]:
+def labelled_inputs(files: Sequence[Path], labels: Sequence[str], frontend: FrontEnd) -> tuple[Labelled, ...]:
     """A seeded sample of the inputs with their classes: empty where not every one of them has one.
 
     Args:
         files: images in folders that are named like the labels (those under test/ alone where there is such a folder), or .npz
             files with y.
         labels: of the bundle.
-        windows: whether the files hold windows of samples.
+        frontend: of the bundle, which tells images from windows of samples.
     """
-    if windows:
-        return sample_of(_windows(files, labels), AT_MOST)
+    if frontend.size is None:
+        return sample_of(_windows(files, labels, frontend), AT_MOST)
     held_out = [file for file in files if "test" in file.parts[:-1]]
     named = [(file, file.parent.name) for file in held_out or files]
     if not all(name in labels for _, name in named):
@@ -116,11 +116,11 @@ def _features(frontend: FrontEnd, source: Path | np.ndarray) -> np.ndarray:
     return frontend.raw(resize_area(load_image(frontend, source), image_size(frontend)))
 
 
-def _windows(files: Sequence[Path], labels: Sequence[str]) -> list[Labelled]:
+def _windows(files: Sequence[Path], labels: Sequence[str], frontend: FrontEnd) -> list[Labelled]:
     found: list[Labelled] = []
     for file in files:
         windows = load_windows(file)
         if windows.y is None or windows.labels not in (None, tuple(labels)):
             return []
-        found += zip(windows.x, windows.y.tolist(), strict=True)
+        found += zip(seen_by(frontend, windows, file), windows.y.tolist(), strict=True)
     return found

@@ -20,7 +20,7 @@ from edgekit.bench.verdict import advice_on, reasons_against
 from edgekit.core.bundle import Bundle
 from edgekit.errors import DataError
 from edgekit.frontends.base import FrontEnd, create_frontend, window_shape
-from edgekit.frontends.windows import load_windows
+from edgekit.frontends.windows import load_windows, seen_by
 from edgekit.pipeline import open_artifact
 
 __all__ = ["bench_bundle", "document"]
@@ -75,13 +75,13 @@ def _inputs(bundle: Bundle, frontend: FrontEnd, files: Sequence[Path]) -> tuple[
     if not files:
         return bundle_inputs(bundle), ()
     if frontend.size is None:
-        return sample_of(np.concatenate([_windows(file, window_shape(frontend)) for file in files])), ()
+        return sample_of(np.concatenate([_windows(file, frontend) for file in files])), ()
     paths = sample_of(files)
     return [path.read_bytes() for path in paths], paths
 
 
-def _windows(file: Path, shape: tuple[int, ...]) -> np.ndarray:
-    windows = load_windows(file).x
+def _windows(file: Path, frontend: FrontEnd) -> np.ndarray:
+    windows, shape = seen_by(frontend, load_windows(file), file), window_shape(frontend)
     if windows.shape[1:] != shape:
         raise DataError(f"Expected windows of shape {shape} in {file}, got {windows.shape[1:]}. Leave the file out.")
     return windows

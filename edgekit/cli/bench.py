@@ -143,9 +143,11 @@ def _comparison(
 ) -> dict[str, Any]:
     from edgekit.bench.compare import compare
     from edgekit.bench.labelled import labelled_inputs, qualities_of
+    from edgekit.frontends.base import create_frontend
 
     manifest = bundle.manifest
-    inputs = labelled_inputs(paths, manifest.labels, manifest.frontend.name == "samples") if paths else ()
+    frontend = create_frontend(manifest.frontend.name, manifest.frontend.config)
+    inputs = labelled_inputs(paths, manifest.labels, frontend) if paths else ()
     progress.start("accuracy", len(inputs) * len({whole.runtime for whole, _ in pairs}))
     qualities = qualities_of(bundle, pairs, inputs, progress.advance)
     firm = document["valid"] and document["mode"] != "smoke"

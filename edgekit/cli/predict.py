@@ -13,6 +13,7 @@ import typer
 
 from edgekit.cli.common import Json, Threads, boundary, print_json, print_table, progress_bar
 from edgekit.errors import DataError, ImageError
+from edgekit.frontends.base import FrontEnd
 from edgekit.pipeline import Pipeline, Prediction, open_pipeline
 from edgekit.training.progress import Progress, Silent
 
@@ -41,7 +42,8 @@ def predict(
     """
     rows: list[dict[str, Any]] = []
     with open_pipeline(bundle, runtime, precision, threads) as pipeline:
-        sources = _windows(expand(inputs, windows=True)) if pipeline.frontend.size is None else _images(expand(inputs))
+        frontend = pipeline.frontend
+        sources = _images(expand(inputs)) if frontend.size is not None else _windows(expand(inputs, windows=True), frontend)
         if len(sources) < _BAR_FROM:
             rows = list(_rows(pipeline, sources, Silent()))
         else:
@@ -61,11 +63,12 @@ def _images(paths: list[Path]) -> list[_Source]:
     return [(str(path), path) for path in paths]
 
 
-def _windows(paths: list[Path]) -> list[_Source]:
+def _windows(paths: list[Path], frontend: FrontEnd) -> list[_Source]:
     """Every window of every file, named FILE[INDEX]."""
-    from edgekit.frontends.windows import load_windows
+    from edgekit.frontends.windows import load_windows, seen_by
 
-    return [(f"{path}[{index}]", window) for path in paths for index, window in enumerate(load_windows(path).x)]
+    read = ((path, seen_by(frontend, load_windows(path), path)) for path in paths)
+    return [(f"{path}[{index}]", window) for path, windows in read for index, window in enumerate(windows)]
 
 
 def _rows(pipeline: Pipeline, sources: list[_Source], progress: Progress) -> Iterator[dict[str, Any]]:

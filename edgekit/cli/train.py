@@ -36,6 +36,7 @@ def train(
         str | None,
         typer.Option(help="Of windows: channels, such as 0 or 0,4,5, that change sign where the first has a negative mean."),
     ] = None,
+    channels: Annotated[str | None, typer.Option(help="Of windows: names of those that the network sees.")] = None,
     separate_gravity: Annotated[
         bool, typer.Option("--separate-gravity", help="Of windows: each channel as its mean and the movement about it.")
     ] = False,
@@ -84,6 +85,7 @@ def train(
         "decode": decode,
         "mirror": None if mirror is None else tuple(parse_numbers("--mirror", mirror)),
         "separate_gravity": separate_gravity or None,
+        "channels": None if channels is None else tuple(name.strip() for name in channels.split(",")),
         "augment": augment,
         "copies": copies,
         "loss": loss,

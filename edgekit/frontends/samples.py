@@ -28,12 +28,14 @@ class SamplesConfig:
         standardise: scale and offset of every feature or channel, None for the samples as they are.
         mirror: channels, from 0, that are negated together in a window where the first of them has a negative mean.
         separate_gravity: every channel becomes two, its mean over the window and the movement about it.
+        channels: their names, by which they are found in files that name more, or in another order; empty where nobody asks.
     """
 
     shape: tuple[int, ...] = (3, 100)
     standardise: Standardisation | None = None
     mirror: tuple[int, ...] = ()
     separate_gravity: bool = False
+    channels: tuple[str, ...] = ()
 
 
 class Samples:
@@ -49,10 +51,12 @@ class Samples:
         mirror: of windows (channels, samples): which of their channels change sign where the first of them has a negative mean.
         separate_gravity: of windows (channels, samples): first the channels' means, each over its whole window, then the channels
             without them.
+        channels: of windows (channels, samples): their names, one each. Arrays are taken as they come; whoever reads a file that
+            names its channels takes these, see `edgekit.frontends.windows.seen_by`.
 
     Raises:
-        InputError: on another shape, a standardisation of another number of channels, channels that are none, or windows without
-            channels to separate.
+        InputError: on another shape, a standardisation of another number of channels, channels that are none, windows without
+            channels to separate, or names that are not one a channel.
 
     >>> Samples((3, 100))(np.ones((3, 100))).dtype
     dtype('float32')
@@ -68,12 +72,14 @@ class Samples:
         standardise: Standardisation | None = None,
         mirror: tuple[int, ...] = (),
         separate_gravity: bool = False,
+        channels: tuple[str, ...] = (),
     ) -> None:
         sizes = tuple(shape) if isinstance(shape, tuple | list) else ()
         if len(sizes) not in _LAYOUTS or not all(whole_number(size) and size >= 1 for size in sizes):
             raise InputError(f"Expected a window's shape of 1 to 3 sizes, each at least 1, got {shape!r}.")
         _check_separable(separate_gravity, sizes)
-        self._config = SamplesConfig(tuple(map(int, sizes)), standardise, _channels(mirror, sizes), separate_gravity)
+        named = _names(channels, sizes)
+        self._config = SamplesConfig(tuple(map(int, sizes)), standardise, _channels(mirror, sizes), separate_gravity, named)
         count = self.output.shape[self.feature_axis]
         if standardise is not None and len(standardise.scale) != count:
             given = len(standardise.scale)
@@ -91,7 +97,7 @@ class Samples:
         standardise = rest.pop("standardise", None)
         config = strict.from_json(SamplesConfig, rest, "the config of front end 'samples'")
         given = None if standardise is None else Standardisation.from_json(standardise)
-        return cls(config.shape, given, config.mirror, config.separate_gravity)
+        return cls(config.shape, given, config.mirror, config.separate_gravity, config.channels)
 
     @property
     def config(self) -> SamplesConfig:
@@ -166,7 +172,8 @@ class Samples:
 
     def with_standardisation(self, standardise: Standardisation | None) -> Samples:
         """The same front end with another standardisation."""
-        return Samples(self._config.shape, standardise, self._config.mirror, self._config.separate_gravity)
+        config = self._config
+        return Samples(config.shape, standardise, config.mirror, config.separate_gravity, config.channels)
 
     def config_to_json(self) -> dict[str, Any]:
         """Every key of the config as JSON values; `from_json` gives the same front end back."""
@@ -202,3 +209,11 @@ def _channels(mirror: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...
     if not all(whole_number(channel) and 0 <= channel < shape[0] for channel in given) or len(set(given)) < len(given):
         raise InputError(f"Expected channels 0 to {shape[0] - 1} to mirror, each once, got {', '.join(map(str, given))}.")
     return (int(given[0]), *sorted(map(int, given[1:])))
+
+
+def _names(channels: tuple[str, ...], shape: tuple[int, ...]) -> tuple[str, ...]:
+    if not isinstance(channels, tuple | list) or not all(isinstance(name, str) and name for name in channels):
+        raise InputError(f"Expected names of channels, such as ('acc_x', 'acc_y', 'acc_z'), got {channels!r}.")
+    if channels and (len(shape) != 2 or len(channels) != shape[0] or len(set(channels)) < len(channels)):
+        raise InputError(f"Expected one name each for the channels of windows of shape {shape}, got {', '.join(channels)}.")
+    return tuple(channels)

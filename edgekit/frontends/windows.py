@@ -1,7 +1,7 @@
 """From an .npz file to windows of sensor samples: the only reader of them.
 
-The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class indices, with `labels` (classes,) naming them, and
-`subject` (N,) where it is known whose they are.
+The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class indices, with `labels` (classes,) naming them,
+`subject` (N,) where it is known whose they are, and `channels` (C,) names of the sensors of (N, C, T) windows.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from edgekit.errors import DataError
+from edgekit.frontends.base import FrontEnd
 
-__all__ = ["Windows", "is_windows_file", "load_windows"]
+__all__ = ["Windows", "is_windows_file", "load_windows", "seen_by"]
 
 #: What NumPy and zipfile raise on damaged archives.
 _READER_ERRORS = (
@@ -44,12 +45,14 @@ class Windows:
         y: (N,) int64 class indices, None where the file has none.
         labels: class names by index, None where the file has none.
         groups: (N,) whose windows they are ("subject"), None where the file does not say.
+        channels: names of the channels of (N, C, T) windows, None where the file has none.
     """
 
     x: np.ndarray
     y: np.ndarray | None
     labels: tuple[str, ...] | None
     groups: np.ndarray | None = None
+    channels: tuple[str, ...] | None = None
 
 
 def is_windows_file(path: Path) -> bool:
@@ -86,7 +89,33 @@ def load_windows(path: Path) -> Windows:
     groups = arrays.get("subject")
     if groups is not None and groups.shape != (len(x),):
         raise DataError(f"Expected subject of {path} as ({len(x)},), one a window, got shape {groups.shape}.")
-    return Windows(x, _classes(path, arrays.get("y"), len(x), labels), labels, groups)
+    return Windows(x, _classes(path, arrays.get("y"), len(x), labels), labels, groups, _channels(arrays, x))
+
+
+def seen_by(frontend: FrontEnd, windows: Windows, path: Path) -> np.ndarray:
+    """The samples that a front end takes: of windows that name their channels, those that it names, in its order.
+
+    Args:
+        frontend: `Samples`; where it names no channels, windows stay as they are.
+        windows: of one file.
+        path: of that file, for the message.
+
+    Returns:
+        (N, ...) float32.
+
+    Raises:
+        DataError: when a channel is not there.
+    """
+    wanted: tuple[str, ...] = frontend.config.channels
+    known = windows.channels
+    if not wanted or known is None or known == wanted:
+        return windows.x
+    if missing := [name for name in wanted if name not in known]:
+        raise DataError(
+            f"Expected channels {', '.join(wanted)} in {path}, found {', '.join(known)}: no {', '.join(missing)}. "
+            "Record those sensors, too."
+        )
+    return windows.x[:, [known.index(name) for name in wanted]]
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -96,7 +125,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         if not zipfile.is_zipfile(path):
             raise DataError(f"Expected an .npz file at {path}, it is no archive. Save it: np.savez(file, x=windows, y=classes).")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files if name in ("x", "y", "labels", "subject")}
+            return {name: archive[name] for name in archive.files if name in ("x", "y", "labels", "subject", "channels")}
     except _READER_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
@@ -115,6 +144,15 @@ def _labels(path: Path, labels: np.ndarray | None) -> tuple[str, ...] | None:
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError(f"Expected different labels in {path}, got {twice[0]!r} more than once. Give every class its own name.")
     return names
+
+
+def _channels(arrays: dict[str, np.ndarray], x: np.ndarray) -> tuple[str, ...] | None:
+    """Names, where the file gives one a channel; other arrays of that name are not ours."""
+    channels = arrays.get("channels")
+    if channels is None or x.ndim != 3 or channels.shape != x.shape[1:2] or channels.dtype.kind != "U":
+        return None
+    names = tuple(map(str, channels))
+    return names if len(set(names)) == len(names) else None
 
 
 def _classes(path: Path, y: np.ndarray | None, count: int, labels: tuple[str, ...] | None) -> np.ndarray | None:

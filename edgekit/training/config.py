@@ -71,6 +71,7 @@ class TrainConfig:
         decode: "exact" or "scaled", of JPEG files; see `edgekit.frontends.loading`.
         mirror: of windows, channels that change sign where the first of them has a negative mean; see `Samples`.
         separate_gravity: of windows, every channel as its mean and the movement about it; see `Samples`.
+        channels: of windows, names of those that the network sees, in its order; None for all of them.
         teacher: a finished run to learn from as well, on the same classes; see `edgekit.training.distill`.
         alpha: share of the true labels in the loss beside a teacher, 0 to 1.
         temperature: by which both logits are divided beside a teacher.
@@ -113,6 +114,7 @@ class TrainConfig:
     decode: str | None = None
     mirror: tuple[int, ...] | None = None
     separate_gravity: bool | None = None
+    channels: tuple[str, ...] | None = None
     teacher: str | os.PathLike[str] | None = None
     alpha: float = 0.5
     temperature: float = 4.0
@@ -137,6 +139,7 @@ class TrainConfig:
         _expect(self.batch_size >= 1, "batch_size", "at least 1", self.batch_size)
         _expect(0 <= self.alpha <= 1, "alpha", "0 to 1", self.alpha)
         _expect(self.mirror is None or isinstance(self.mirror, tuple | list), "mirror", "channels such as (0,)", self.mirror)
+        _expect(self.channels is None or isinstance(self.channels, tuple | list), "channels", "names", self.channels)
         given = self.separate_gravity
         _expect(given is None or isinstance(given, bool), "separate_gravity", "True or False", given)
         for name in ("learning_rate", "clip", "temperature"):
@@ -158,7 +161,7 @@ class TrainConfig:
     def frontend_overrides(self) -> dict[str, Any]:
         """The parts of the front end's config that were asked for."""
         given = {name: getattr(self, name) for name in ("path", "depth", "directions", "decode", "separate_gravity")}
-        given["size"] = self.size and list(self.size)
+        given |= {name: value and list(value) for name, value in (("size", self.size), ("channels", self.channels))}
         given["mirror"] = None if self.mirror is None else list(self.mirror)
         return {name: value for name, value in given.items() if value is not None}
 

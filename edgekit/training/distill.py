@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional
 
 from edgekit.errors import UserError
-from edgekit.frontends.base import FrontEnd, window_shape
+from edgekit.frontends.base import FrontEnd
 from edgekit.models.checkpoint import Run, load_run
 
 __all__ = ["distillation", "load_teacher"]
@@ -36,11 +36,11 @@ def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
     Args:
         path: its folder.
         labels: of the student, which the teacher must have in the same order.
-        frontend: of the student. Each sees the same images, or windows, through its own; windows must be of one shape.
+        frontend: of the student. Each sees the same images, or windows, through its own.
 
     Raises:
         ModelError: when the folder is no finished run.
-        UserError: when its classes are others, or it takes other inputs.
+        UserError: when its classes are others, or it takes images where the student takes windows, or windows for images.
     """
     run = load_run(path)
     if tuple(run.config.labels) != tuple(labels):
@@ -54,6 +54,4 @@ def load_teacher(path: Path, labels: Sequence[str], frontend: FrontEnd) -> Run:
 
 def _inputs(frontend: FrontEnd) -> str:
     """What a front end is given, in words."""
-    if frontend.size is not None:
-        return "images"
-    return f"windows of shape {window_shape(frontend)}"
+    return "windows" if frontend.size is None else "images"

@@ -18,7 +18,7 @@ from torch import nn
 from edgekit.core.files import write_file
 from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.optional import has_module
-from edgekit.errors import EdgekitError, MissingExtraError, UserError
+from edgekit.errors import DataError, EdgekitError, MissingExtraError, UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
 from edgekit.models.checkpoint import STATE, VALIDATION, DataEntry, Run, RunConfig, save_run
 from edgekit.models.registry import ModelInfo, create_model, model_info, takes_neurons
@@ -42,7 +42,7 @@ from edgekit.training.windows import WindowSet, prepare_windows, scan_windows
 __all__ = ["TrainResult", "train"]
 
 #: Settings of front ends that only windows have.
-_OF_WINDOWS = frozenset({"mirror", "separate_gravity"})
+_OF_WINDOWS = frozenset({"channels", "mirror", "separate_gravity"})
 
 _PACKAGES = ("edgekit", "torch", "numpy", "Pillow")
 
@@ -213,7 +213,15 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
                 f"Expected no {', '.join(asked)} for {config.model}: it takes sensor windows, no images. Leave it out."
             )
         windows = scan_windows(root)
-        return windows, create_frontend("samples", {"shape": list(windows.train.x.shape[1:]), **overrides})
+        shape = list(windows.train.x.shape[1:])
+        if config.channels:
+            if windows.train.channels is None:
+                raise DataError(
+                    f"Expected {root / 'train.npz'} to name its channels, from which {', '.join(config.channels)} are taken; it "
+                    "does not. Save channels=np.array([...]) in it, one name each."
+                )
+            shape[0] = len(config.channels)
+        return windows, create_frontend("samples", {"shape": shape, **overrides})
     if asked := sorted(overrides.keys() & _OF_WINDOWS):
         raise UserError(f"Expected no {', '.join(asked)} for {config.model}: it takes images, no sensor windows. Leave it out.")
     if config.frontend in (None, info.frontend):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from edgekit.errors import DataError, UserError
-from edgekit.frontends.base import FrontEnd
-from edgekit.frontends.windows import Windows, is_windows_file, load_windows
+from edgekit.frontends.base import FrontEnd, window_shape
+from edgekit.frontends.windows import Windows, is_windows_file, load_windows, seen_by
 from edgekit.models.checkpoint import Run
 from edgekit.training.augment_windows import augment_windows
 from edgekit.training.config import TrainConfig, default_copies
@@ -66,7 +66,7 @@ def scan_windows(root: Path) -> WindowSet:
 
     Raises:
         DataError: on a missing file, windows without classes, fewer than two classes, a class with fewer than two windows, a test
-            side of another shape or with classes that training lacks.
+            side of another shape, of other channels, or with classes that training lacks.
     """
     train = load_windows(root / "train.npz")
     if train.y is None:
@@ -84,7 +84,10 @@ def scan_windows(root: Path) -> WindowSet:
             raise DataError(
                 f"Expected windows of shape {train.x.shape[1:]} in {file} as in train.npz, got {test.x.shape[1:]}. Cut alike."
             )
-        test = Windows(test.x, class_indices(test, labels, file), labels, test.groups)
+        if None not in (test.channels, train.channels) and test.channels != train.channels:
+            theirs, ours = (", ".join(side.channels or ()) for side in (test, train))
+            raise DataError(f"Expected channels {ours} in {file} as in train.npz, got {theirs}. Record alike.")
+        test = Windows(test.x, class_indices(test, labels, file), labels, test.groups, test.channels or train.channels)
     return WindowSet(root, labels, train, test)
 
 
@@ -95,24 +98,27 @@ def prepare_windows(config: TrainConfig, data: WindowSet, frontend: FrontEnd, te
         config: the settings; "photo", the default, means the one augmentation that there is for windows.
         data: as `scan_windows` gave it.
         frontend: `Samples` of their shape, not yet fitted.
-        teacher: whose logits are learned from.
+        teacher: whose logits are learned from; it may see channels that the network does not.
 
     Raises:
         DataError: when no person can be held out.
-        UserError: on an augmentation of images.
+        UserError: on an augmentation of images, or a teacher of other windows.
     """
     if config.augment not in _POLICIES:
         raise UserError(f"Expected {' or '.join(_POLICIES)} as the augmentation of windows, got {config.augment}: for images.")
+    if teacher is not None:
+        _check_teacher(config, teacher, data)
     held_out = validation_rows(data, config.seed)
-    x, y = data.train.x, _classes(data.train)
-    fitted = fit_frontend(frontend, frontend.raw(x[~held_out]), config.clip)
-    side = partial(_side, config, fitted, teacher)
-    validation = frontend.raw(x[held_out]), y[held_out]
-    sides = [partial(side, x[~held_out], y[~held_out], 0)]
+    raw, y = frontend.raw(seen_by(frontend, data.train, data.root / "train.npz")), _classes(data.train)
+    fitted = fit_frontend(frontend, raw[~held_out], config.clip)
+    side = partial(_side, config, fitted, teacher, data.root / "train.npz")
+    sides = [partial(side, _rows(data.train, ~held_out), 0)]
     if config.refit:
-        sides.append(partial(side, x[held_out], y[held_out], 1))
-    empty = np.zeros((0, *frontend.output.shape), np.float32), np.zeros(0, np.int64)
-    test = empty if data.test is None else (frontend.raw(data.test.x), _classes(data.test))
+        sides.append(partial(side, _rows(data.train, held_out), 1))
+    test = np.zeros((0, *frontend.output.shape), np.float32), np.zeros(0, np.int64)
+    if data.test is not None:
+        test = frontend.raw(seen_by(frontend, data.test, data.root / "test.npz")), _classes(data.test)
+    validation = raw[held_out], y[held_out]
     return prepared(fitted, len(data.labels), tuple(sides), validation, test)
 
 
@@ -153,37 +159,53 @@ def _order(keys: Iterable[Any], seed: int) -> list[Any]:
     return sorted(keys, key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).hexdigest())
 
 
-def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, x: np.ndarray, y: np.ndarray, number: int) -> Side:
+def _check_teacher(config: TrainConfig, teacher: Run, data: WindowSet) -> None:
+    given = seen_by(teacher.frontend, data.train, data.root / "train.npz").shape[1:]
+    if given != (taken := window_shape(teacher.frontend)):
+        raise UserError(
+            f"Expected a teacher of windows of shape {given}, {config.teacher} takes windows of shape {taken}. "
+            "Train one on the same data."
+        )
+
+
+def _rows(windows: Windows, kept: np.ndarray) -> Windows:
+    return replace(windows, x=windows.x[kept], y=_classes(windows)[kept], groups=None)
+
+
+def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, file: Path, side: Windows, number: int) -> Side:
     """Windows as they were recorded, changed, and then seen through each front end: as on the board."""
+    x, y = side.x, _classes(side)
     copies = 0
     if config.augment != "none":
         copies = default_copies(len(x), 2 * math.prod(frontend.output.shape)) if config.copies is None else config.copies
     rng = np.random.default_rng([config.seed, number])
     features, logits = [], []
     for copy in range(1 + copies):
-        windows = augment_windows(x, rng) if copy else x
-        features.append(frontend(windows).astype(np.float16))
+        windows = replace(side, x=augment_windows(x, rng) if copy else x)
+        features.append(frontend(seen_by(frontend, windows, file)).astype(np.float16))
         if teacher is not None:
-            logits.append(predict_logits(teacher.module, InMemory(torch.from_numpy(teacher.frontend(windows)))))
+            taught = teacher.frontend(seen_by(teacher.frontend, windows, file))
+            logits.append(predict_logits(teacher.module, InMemory(torch.from_numpy(taught))))
     return Side(np.concatenate(features), np.tile(y, 1 + copies), np.concatenate(logits) if logits else None)
 
 
-def labelled_windows(labels: tuple[str, ...], data: Path) -> tuple[np.ndarray, np.ndarray]:
+def labelled_windows(labels: tuple[str, ...], frontend: FrontEnd, data: Path) -> tuple[np.ndarray, np.ndarray]:
     """Windows to evaluate on, with the model's class index of each.
 
     Args:
         labels: the model's, by index.
+        frontend: the model's.
         data: an .npz file, or a folder with test.npz.
 
     Returns:
-        (N, ...) float32 windows as they were recorded and (N,) int64.
+        (N, ...) float32 windows as the front end takes them and (N,) int64.
 
     Raises:
-        DataError: on a file that cannot be read, has no y, or names a class that the model does not know.
+        DataError: on a file that cannot be read, has no y, lacks a channel, or names a class that the model does not know.
     """
     file = data if is_windows_file(data) else data / "test.npz"
     windows = load_windows(file)
-    return windows.x, class_indices(windows, labels, file)
+    return seen_by(frontend, windows, file), class_indices(windows, labels, file)
 
 
 def class_indices(windows: Windows, labels: tuple[str, ...], file: Path) -> np.ndarray:

@@ -185,7 +185,7 @@ def labelled_data(card: ModelCard, data: Path, progress: Progress) -> LabelledDa
     """Labelled inputs and their raw features: of a folder of images, through the feature cache, or of windows of samples."""
     frontend = create_frontend(card.frontend.name, card.frontend.config)
     if frontend.size is None:
-        windows, targets = labelled_windows(card.labels, data)
+        windows, targets = labelled_windows(card.labels, frontend, data)
         return LabelledData(windows, frontend.raw(windows), targets)
     found = images_of(data, card.labels)
     examples = [Example(path, label, sha256_of(path.read_bytes())) for path, label in found]

@@ -15,6 +15,7 @@ from edgekit.errors import DataError
 from edgekit.frontends.base import image_size, standardised
 from edgekit.frontends.image import resize_area
 from edgekit.frontends.loading import load_image
+from edgekit.frontends.windows import seen_by
 from edgekit.models.checkpoint import Run
 from edgekit.training.data import Example, scan
 from edgekit.training.features import plain_features
@@ -75,7 +76,8 @@ def open_source(run: Run, calibration: Path | None) -> Source:
         raise DataError(f"Expected the run's classes {', '.join(run.config.labels)} in {root}, found {', '.join(data.labels)}.")
     if isinstance(data.train, tuple):
         return _Images(run, data.train)
-    return _Windows(run, data.train.x, data.train.y if data.train.y is not None else np.zeros(0, np.int64))
+    seen = seen_by(run.frontend, data.train, root / "train.npz")
+    return _Windows(run, seen, data.train.y if data.train.y is not None else np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)

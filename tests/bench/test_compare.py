@@ -15,6 +15,7 @@ from edgekit.bench.labelled import AT_MOST, labelled_inputs
 from edgekit.bench.plan import candidates_of
 from edgekit.core.bundle import Bundle
 from edgekit.errors import BundleError
+from edgekit.frontends import Pixels, Samples
 from edgekit.runtimes import installed_runtimes
 from tests.synthetic import CLASSES, texture
 
@@ -146,21 +147,22 @@ def photos(tmp_path_factory):
 
 def test_labelled_folders_are_known_by_their_names_and_test_comes_first(photos):
     files = sorted(photos.rglob("*.png"))
-    inputs = labelled_inputs(files, CLASSES)
+    inputs = labelled_inputs(files, CLASSES, Pixels())
     assert len(inputs) == 4 * len(CLASSES)
     assert all(CLASSES[label] == file.parent.name for file, label in inputs)
-    assert labelled_inputs(files, ("other", "labels")) == ()
-    assert len(labelled_inputs(files * 500, CLASSES)) == AT_MOST
+    assert labelled_inputs(files, ("other", "labels"), Pixels()) == ()
+    assert len(labelled_inputs(files * 500, CLASSES, Pixels())) == AT_MOST
 
 
 def test_labelled_windows_are_taken_from_the_file(tmp_path):
     x, y = np.zeros((6, 3, 4), np.float32), np.arange(6) % 2
     np.savez(tmp_path / "test.npz", x=x, y=y, labels=["a", "b"])
     np.savez(tmp_path / "bare.npz", x=x)
-    found = labelled_inputs([tmp_path / "test.npz"], ("a", "b"), windows=True)
+    windows = Samples((3, 4))
+    found = labelled_inputs([tmp_path / "test.npz"], ("a", "b"), windows)
     assert sorted(label for _, label in found) == [0, 0, 0, 1, 1, 1]
-    assert labelled_inputs([tmp_path / "bare.npz"], ("a", "b"), windows=True) == ()
-    assert labelled_inputs([tmp_path / "test.npz"], ("b", "a"), windows=True) == ()
+    assert labelled_inputs([tmp_path / "bare.npz"], ("a", "b"), windows) == ()
+    assert labelled_inputs([tmp_path / "test.npz"], ("b", "a"), windows) == ()
 
 
 def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
