@@ -44,7 +44,8 @@ def evaluate(
     with progress_bar() as progress:
         evaluation = assess(source, data, progress, runtime, precision, threads)
     if report is not None:
-        write_file(report, evaluation_report(evaluation, data.resolve().name).encode("utf-8"))
+        # Names of files may be no text.
+        write_file(report, evaluation_report(evaluation, data.resolve().name).encode("utf-8", "replace"))
     document = evaluation.to_json()
     if evaluation.card.frontend.name != "samples" and is_whole(data):
         log(f"Note: all images of {data} are judged, and a model trained on this folder knows most: see train's test figure.")

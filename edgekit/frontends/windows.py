@@ -7,6 +7,7 @@ The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class 
 from __future__ import annotations
 
 import tokenize
+import unicodedata
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _READER_ERRORS = (
 
 #: A larger index is no class but a damaged file.
 _MOST_CLASSES = 1_000_000
+
+#: Unicode's control characters, and halves of characters that no encoding takes.
+_NO_TEXT = ("Cc", "Cs")
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ def _labels(path: Path, labels: np.ndarray | None) -> tuple[str, ...] | None:
     names = tuple(map(str, labels))
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError(f"Expected different labels in {path}, got {twice[0]!r} more than once. Give every class its own name.")
+    if bad := [name for name in names if not name or any(unicodedata.category(letter) in _NO_TEXT for letter in name)]:
+        raise DataError(f"Expected labels of {path} as text in one line each, got {bad[0]!r}. Name every class.")
     return names
 
 

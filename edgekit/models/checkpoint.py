@@ -40,6 +40,7 @@ __all__ = [
     "is_run",
     "load_run",
     "save_run",
+    "weights_of",
 ]
 
 SCHEMA = 1
@@ -136,6 +137,11 @@ def save_run(folder: Path, config: RunConfig, state: Mapping[str, Tensor]) -> No
 def is_run(path: Path) -> bool:
     """True for a folder in which a run was finished or interrupted."""
     return path.is_dir() and any((path / name).is_file() for name in (CONFIG, STATE))
+
+
+def weights_of(path: str | Path) -> str:
+    """sha256 of the weights of a finished run; errors as of `load_run`, but for the weights themselves, which are not read."""
+    return _read_config(Path(path)).weights
 
 
 def load_run(path: str | Path) -> Run:

@@ -13,7 +13,7 @@ import torch
 from edgekit.core.files import write_file
 from edgekit.core.names import NAMES, is_name
 from edgekit.errors import UserError
-from edgekit.models.checkpoint import CONFIG, STATE
+from edgekit.models.checkpoint import CONFIG, STATE, weights_of
 from edgekit.training.config import TrainConfig
 
 __all__ = ["check_out", "load_state", "save_state"]
@@ -84,7 +84,9 @@ def load_state(config: TrainConfig, digest: str) -> dict[str, Any]:
 
 
 def _identity(config: TrainConfig, digest: str) -> str:
-    return json.dumps({**config.settings(), "images": digest}, sort_keys=True)
+    """Everything that decides what comes out; a path says nothing of the teacher that lies there."""
+    taught = None if config.teacher is None else weights_of(Path(config.teacher))
+    return json.dumps({**config.settings(), "images": digest, "teacher's weights": taught}, sort_keys=True)
 
 
 def _check_identity(saved: dict[str, Any], now: dict[str, Any], folder: Path) -> None:

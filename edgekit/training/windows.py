@@ -189,7 +189,7 @@ def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, file: Pa
     return Side(np.concatenate(features), np.tile(y, 1 + copies), np.concatenate(logits) if logits else None)
 
 
-def labelled_windows(labels: tuple[str, ...], frontend: FrontEnd, data: Path) -> tuple[np.ndarray, np.ndarray]:
+def labelled_windows(labels: tuple[str, ...], frontend: FrontEnd, data: Path) -> tuple[np.ndarray, np.ndarray, tuple[bytes, ...]]:
     """Windows to evaluate on, with the model's class index of each.
 
     Args:
@@ -198,14 +198,15 @@ def labelled_windows(labels: tuple[str, ...], frontend: FrontEnd, data: Path) ->
         data: an .npz file, or a folder with test.npz.
 
     Returns:
-        (N, ...) float32 windows as the front end takes them and (N,) int64.
+        (N, ...) float32 windows as the front end takes them, (N,) int64, and each window as it was recorded, in bytes.
 
     Raises:
         DataError: on a file that cannot be read, has no y, lacks a channel, or names a class that the model does not know.
     """
     file = data if is_windows_file(data) else data / "test.npz"
     windows = load_windows(file)
-    return seen_by(frontend, windows, file), class_indices(windows, labels, file)
+    recorded = tuple(window.tobytes() for window in windows.x)
+    return seen_by(frontend, windows, file), class_indices(windows, labels, file), recorded
 
 
 def class_indices(windows: Windows, labels: tuple[str, ...], file: Path) -> np.ndarray:

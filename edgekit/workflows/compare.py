@@ -94,7 +94,7 @@ def _merged(facts: Sequence[Facts]) -> Facts:
     _check_accuracies(facts)
     known: dict[str, Any] = {}
     for field in fields(Facts):
-        ranked = _by_authority(facts, field.name in ("accuracy", "n"))
+        ranked = _by_authority(facts, field.name in ("accuracy", "n", "data"))
         values = [value for fact in ranked if (value := getattr(fact, field.name)) is not None]
         known[field.name] = (min(values) if field.name.endswith("_ms") else values[0]) if values else None
     return replace(facts[0], **known)
@@ -120,6 +120,8 @@ def _warnings(rows: Sequence[Facts]) -> Iterable[str]:
     if len(counts) > 1:
         told = ", ".join(map(str, counts))
         yield f"accuracies are of tests of different size ({told}): compare models on one data set"
+    elif len({row.data for row in rows if row.data is not None}) > 1:
+        yield "accuracies are of different test data: compare models on one data set"
     devices = sorted({row.device for row in rows if row.device is not None})
     if len(devices) > 1:
         yield f"latencies are of different machines: {', '.join(devices)}"

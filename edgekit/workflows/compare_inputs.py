@@ -32,6 +32,7 @@ class Facts:
         device: on which latency was measured.
         accuracy: on a test set, 0 to 1.
         n: examples of that test set.
+        data: sha256 of that test set.
         bytes: of the file.
         parameters: of the network.
         macs: multiply-accumulates of one example; None too where a file leaves a size open.
@@ -48,6 +49,7 @@ class Facts:
     device: str | None = None
     accuracy: float | None = None
     n: int | None = None
+    data: str | None = None
     bytes: int | None = None
     parameters: int | None = None
     macs: int | None = None
@@ -145,6 +147,7 @@ def _of_evaluation(path: Path, document: dict[str, Any]) -> Iterator[Facts]:
             row["runtime"],
             accuracy=float(row["accuracy"]),
             n=int(document["n"]),
+            data=document.get("data"),
             bytes=row.get("bytes"),
         )
 
@@ -168,7 +171,7 @@ def _of_bench(path: Path, document: dict[str, Any]) -> Iterator[Facts]:
 
 def _sound(fact: Facts) -> Facts:
     """The same, or a ValueError on texts that are no texts and figures that are none."""
-    texts = (fact.name, fact.artifact, fact.precision, fact.sha256, fact.runtime, fact.device)
+    texts = (fact.name, fact.artifact, fact.precision, fact.sha256, fact.runtime, fact.device, fact.data)
     figures = (fact.accuracy, fact.n, fact.bytes, fact.model_ms, fact.image_ms)
     for text in texts:
         if not isinstance(text, str | None):

@@ -12,7 +12,7 @@ from typing import Any
 from edgekit.core.optional import require
 from edgekit.errors import UserError
 from edgekit.workflows.compare import COSTS, pareto
-from edgekit.workflows.page import INK, new_figure
+from edgekit.workflows.page import INK, as_text, new_figure
 
 __all__ = ["PLOT_SUFFIXES", "comparison_figure", "comparison_picture"]
 
@@ -144,7 +144,9 @@ def _name(axes: Any, points: Sequence[_Point], renderer: Any) -> None:
     taken += _steps(sorted((*pixels[i],) for i in best), scale)
     for i in sorted(range(len(points)), key=lambda i: (i not in best, points[i][0])):
         x, y, name, _ = points[i]
-        text = axes.annotate(name, (x, y), (0, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center", ha="center")
+        text = axes.annotate(
+            as_text(name), (x, y), (0, 0), textcoords="offset points", fontsize=7.5, color=INK, va="center", ha="center"
+        )
         box = text.get_window_extent(renderer)
         for dx, dy in _offsets(box.width / scale, box.height / scale):
             centre = pixels[i][0] + dx * scale, pixels[i][1] + dy * scale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -80,14 +80,16 @@ class LabelledData:
     """Inputs with their classes.
 
     Attributes:
-        inputs: N image files, or (N, ...) float32 windows as they were recorded.
+        inputs: N image files, or (N, ...) float32 windows as the front end takes them.
         features: (N, ...) float32, raw.
         targets: (N,) class indices.
+        digest: sha256 over the images (windows) and the names of their classes, whatever a model sees of them.
     """
 
     inputs: Sequence[Path] | np.ndarray
     features: np.ndarray
     targets: np.ndarray
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """The document of `edgekit evaluate --json`."""
         rows = [outcome.row for outcome in self.outcomes]
-        return {"source": self.name, "n": len(self.data.targets), "labels": list(self.card.labels), "results": rows}
+        told = {"source": self.name, "n": len(self.data.targets), "data": self.data.digest}
+        return {**told, "labels": list(self.card.labels), "results": rows}
 
 
 def evaluate(
@@ -185,12 +188,20 @@ def labelled_data(card: ModelCard, data: Path, progress: Progress) -> LabelledDa
     """Labelled inputs and their raw features: of a folder of images, through the feature cache, or of windows of samples."""
     frontend = create_frontend(card.frontend.name, card.frontend.config)
     if frontend.size is None:
-        windows, targets = labelled_windows(card.labels, frontend, data)
-        return LabelledData(windows, frontend.raw(windows), targets)
+        windows, targets, recorded = labelled_windows(card.labels, frontend, data)
+        return LabelledData(windows, frontend.raw(windows), targets, _digest(map(sha256_of, recorded), targets, card.labels))
     found = images_of(data, card.labels)
     examples = [Example(path, label, sha256_of(path.read_bytes())) for path, label in found]
     features, _ = plain_features(examples, frontend, progress)
-    return LabelledData([path for path, _ in found], features, np.array([example.label for example in examples]))
+    targets = np.array([example.label for example in examples])
+    contents = (example.digest for example in examples)
+    return LabelledData([path for path, _ in found], features, targets, _digest(contents, targets, card.labels))
+
+
+def _digest(contents: Iterable[str], targets: np.ndarray, labels: Sequence[str]) -> str:
+    """In whatever order they come."""
+    lines = sorted(f"{content} {labels[target]}" for content, target in zip(contents, targets, strict=True))
+    return sha256_of("\n".join(lines).encode())
 
 
 def scores_of(pipeline: Pipeline, features: np.ndarray, progress: Progress, stage: str) -> np.ndarray:

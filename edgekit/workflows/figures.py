@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgekit.training.reliability import Reliability, answers_at
-from edgekit.workflows.page import INK, new_figure
+from edgekit.workflows.page import INK, as_text, new_figure
 
 __all__ = ["ClassFigures", "answers_figure", "class_figures", "ranking_figure", "reliability_figure"]
 
@@ -62,7 +62,7 @@ def class_figures(targets: np.ndarray, scores: np.ndarray, labels: Sequence[str]
         ranked = bool(truth.any() and not truth.all() and np.isfinite(ranking).all())
         average = float(metrics.average_precision_score(truth, ranking)) if ranked else None
         auc = float(metrics.roc_auc_score(truth, ranking)) if ranked else None
-        shares = (_known(precision[i]), _known(recall[i]), _known(f1[i]))
+        shares = (_known(precision[i]), _known(recall[i]), _known(f1[i]) if counts[i] else None)
         rows.append(ClassFigures(label, int(counts[i]), *shares, average, auc))
     return rows
 
@@ -86,7 +86,7 @@ def ranking_figure(targets: np.ndarray, scores: np.ndarray, classes: Sequence[Cl
     roc, recall_axes = figure.subplots(1, 2)
     for rank, i in reversed(list(enumerate(shown))):
         colour, stroke = _STROKES[rank] if rank < len(_STROKES) else (_FILL, "-")
-        name, found = classes[i].label, classes[i]
+        name, found = as_text(classes[i].label), classes[i]
         tpr_of = metrics.roc_curve(targets == i, scores[:, i])
         precision, recall, _ = metrics.precision_recall_curve(targets == i, scores[:, i])
         named = rank < len(_STROKES)

@@ -8,12 +8,16 @@ from typing import Any
 
 from edgekit.core.optional import require
 
-__all__ = ["INK", "confusion_figure", "inline", "new_figure", "render", "svg_of"]
+__all__ = ["INK", "as_text", "confusion_figure", "inline", "new_figure", "render", "svg_of"]
 
 INK = "#1a1f24"
 
-#: Beyond so many classes the counts are set small.
+#: Beyond so many classes the counts are set small; beyond so many there is no room for names and counts.
 _ROOMY = 16
+_CROWDED = 60
+
+#: Letters of a name that a figure has room for.
+_LETTERS = 28
 
 
 def render(template: str, **values: Any) -> str:
@@ -48,17 +52,28 @@ def svg_of(figure: Any) -> str:
     return text[text.index("<svg") :]
 
 
+def as_text(name: str) -> str:
+    """A name as Matplotlib shows it: no formula, no hidden legend entry, no longer than there is room for."""
+    short = name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
+    # A backslash keeps a dollar from beginning a formula; what begins with an underscore is left out of legends.
+    return (f" {short}" if short.startswith("_") else short).replace("$", r"\$")
+
+
 def confusion_figure(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> Any:
-    """Counts over truth (rows) and prediction (columns)."""
-    side = min(9.0, 2.4 + 0.5 * len(labels))
+    """Counts over truth (rows) and prediction (columns); of very many classes colours alone, by number."""
+    letters = min(_LETTERS, max(map(len, labels)))
+    side = min(9.0, 2.4 + 0.5 * len(labels)) + 0.07 * letters
     figure = new_figure(side, side)
     axes = figure.subplots()
     axes.imshow(confusion, cmap="Blues", vmin=0)
     roomy = len(labels) <= _ROOMY
     size, turn = (9, 45) if roomy else (6, 90)
-    ticks = range(len(labels))
-    axes.set_xticks(ticks, labels, rotation=turn if max(map(len, labels)) > 3 else 0, fontsize=size)
-    axes.set_yticks(ticks, labels, fontsize=size)
+    if len(labels) > _CROWDED:
+        axes.set(xlabel="predicted (number of the class)", ylabel="true (number of the class)")
+        return figure
+    ticks, names = range(len(labels)), [as_text(label) for label in labels]
+    axes.set_xticks(ticks, names, rotation=turn if max(map(len, labels)) > 3 else 0, fontsize=size)
+    axes.set_yticks(ticks, names, fontsize=size)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     strongest = max(map(max, confusion))

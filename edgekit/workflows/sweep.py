@@ -17,7 +17,7 @@ from typing import Any
 
 from edgekit.core.files import write_file
 from edgekit.errors import UserError
-from edgekit.models.checkpoint import CONFIG, STATE, load_run
+from edgekit.models.checkpoint import CONFIG, STATE, load_run, weights_of
 from edgekit.models.counts import count_macs, count_parameters
 from edgekit.models.registry import model_info, takes_neurons
 from edgekit.training.data import scan
@@ -32,7 +32,7 @@ AXES = {"size": "--size", "depth": "--depth", "directions": "--directions", "neu
 _SHARED, _RESULTS = "sweep.json", "results.json"
 
 #: Belong to the sweep itself.
-_TAKEN = ("--model", "--out", "--seed", "--resume", "--json", *AXES.values())
+_TAKEN = ("--model", "--out", "--seed", "--resume", "--json", "--help", *AXES.values())
 
 
 @dataclass(frozen=True)
@@ -155,12 +155,14 @@ def run_sweep(plan: Plan, runner: Runner, progress: Progress) -> dict[str, Any]:
     try:
         with closing(runner([(job, plan.command(job)) for job in waiting])) as ended:
             for finished in ended:
-                if finished.error is not None:
-                    if not done:
-                        raise UserError(finished.error)
-                    errors[finished.job.name] = finished.error
-                else:
+                # A sweep that was killed leaves its trainings: one that they finish meanwhile is no failure.
+                if plan.is_finished(finished.job):
                     done += 1
+                else:
+                    error = finished.error or "The training ended without a run."
+                    if not done:
+                        raise UserError(error)
+                    errors[finished.job.name] = error
                 progress.advance(1, finished.job.name)
     except BaseException:
         _leave_nothing(plan)
@@ -219,7 +221,20 @@ def _job(values: dict[str, str]) -> Job:
 
 
 def _shared(plan: Plan) -> bytes:
-    return (json.dumps({"data": str(plan.data.resolve()), "options": list(plan.options)}, indent=1) + "\n").encode()
+    shared: dict[str, Any] = {"data": str(plan.data.resolve()), "options": list(plan.options)}
+    if (teacher := _teacher(plan.options)) is not None:
+        shared["teacher's weights"] = weights_of(teacher)
+    return (json.dumps(shared, indent=1) + "\n").encode()
+
+
+def _teacher(options: Sequence[str]) -> Path | None:
+    """What --teacher names, as the command line has it: the last one counts."""
+    given = None
+    for option, following in itertools.zip_longest(options, options[1:]):
+        name, joined, value = option.partition("=")
+        if name == "--teacher":
+            given = value if joined else following
+    return Path(given) if given else None
 
 
 def _check_folder(plan: Plan) -> None:

@@ -158,6 +158,17 @@ def test_an_interrupted_run_is_not_continued_with_other_settings_other_images_or
         train(settings(resume=True))
 
 
+def test_an_interrupted_student_does_not_go_on_with_another_teacher_at_the_same_place(settings, tmp_path):
+    train(settings(out=tmp_path / "teacher"))
+    student = settings(out=tmp_path / "student", teacher=tmp_path / "teacher")
+    with pytest.raises(Interrupt):
+        train(student, StopAfter(1))
+    shutil.rmtree(tmp_path / "teacher")
+    train(settings(out=tmp_path / "teacher", seed=1))
+    with pytest.raises(UserError, match=r"got teacher's weights [0-9a-f]{64} \(was [0-9a-f]{64}\)"):
+        train(replace(student, resume=True))
+
+
 def test_a_place_that_is_taken_is_refused(settings, tmp_path):
     (tmp_path / "run").mkdir()
     train(settings())

@@ -110,6 +110,9 @@ BAD = {
     "one class": (lambda a: {**a, "y": np.zeros(30, int), "labels": LABELS[:1]}, "at least 2 classes"),
     "a class of one": (lambda a: {**a, "y": np.r_[2, np.zeros(15, int), np.ones(14, int)]}, "at least 2 classes.* of still"),
     "one name twice": (lambda a: {**a, "labels": np.array(["slow", "fast", "slow"])}, "'slow' more than once"),
+    "no name": (lambda a: {**a, "labels": np.array(["slow", "fast", ""])}, "got ''. Name every class"),
+    "no text": (lambda a: {**a, "labels": np.array(["slow", "fast", "\ud800"])}, "as text in one line"),
+    "two lines": (lambda a: {**a, "labels": np.array(["slow", "fast", "a\nb"])}, "as text in one line"),
     "NaN": (lambda a: {**a, "x": np.where(np.arange(100) == 5, np.nan, a["x"])}, "NaN"),
 }
 

@@ -15,7 +15,7 @@ import pytest
 from edgekit.core.bundle import Bundle
 from edgekit.workflows.compare import pareto
 from edgekit.workflows.compare_plot import comparison_figure
-from tests.workflows.windows import write_window_bundle
+from tests.workflows.windows import LABELS, write_window_bundle
 
 pytest.importorskip("torch", reason="the workstation's side needs torch")
 
@@ -136,6 +136,23 @@ def test_two_boards_are_two_rows_and_a_warning(tmp_path, inputs, golden_bundle):
     assert "different machines" in result.stderr
 
 
+def test_other_test_data_of_the_same_size_are_a_warning(tmp_path):
+    rng, told = np.random.default_rng(0), []
+    x, y = rng.normal(size=(10, 3, 8)).astype(np.float32), np.arange(10) % 2
+    np.savez(tmp_path / "one.npz", x=x, y=y, labels=LABELS)
+    np.savez(tmp_path / "turned.npz", x=x[::-1], y=1 - y[::-1], labels=LABELS[::-1])
+    np.savez(tmp_path / "other.npz", x=x + 1, y=y, labels=LABELS)
+    for name, open_size in (("a", False), ("b", True)):
+        (tmp_path / name).mkdir()
+        write_window_bundle(tmp_path / name, open_size=open_size)
+    for bundle, data in (("a", "one"), ("b", "turned"), ("b", "other")):
+        result = edgekit("evaluate", f"{bundle}/walk.bundle", f"{data}.npz", "--json", cwd=tmp_path)
+        told.append(write_json(tmp_path / f"{data}.json", json.loads(result.stdout)))
+    same, other = (json.loads(edgekit("compare", told[0], file, "--json", cwd=tmp_path).stdout) for file in told[1:])
+    assert same["warnings"] == []
+    assert other["warnings"] == ["accuracies are of different test data: compare models on one data set"]
+
+
 def test_the_table_and_the_precision(tmp_path, inputs):
     result = edgekit("compare", *inputs, "--precision", "int8", cwd=tmp_path)
     lines = result.stdout.splitlines()
@@ -175,6 +192,13 @@ def test_the_plot_is_a_picture_that_never_overwrites(tmp_path, inputs, suffix):
     else:
         assert "<svg" in out.read_text()
     refused(edgekit("compare", *inputs, "--plot", out.name, cwd=tmp_path), "exists")
+
+
+def test_a_name_with_dollars_is_no_formula():
+    row = {"artifact": "m.tflite", "precision": "int8", "accuracy": 0.9, "macs": 10, "image_ms": None}
+    rows = [{**row, "name": name, "sha256": name, "bytes": size} for name, size in (("cost $\\frac$ x", 1000), ("_b", 90000))]
+    shown = [text.get_text() for axes in comparison_figure(rows).axes for text in axes.texts]
+    assert r"cost \$\frac\$ x" in shown
 
 
 def test_names_in_the_plot_cover_neither_each_other_nor_a_point(rng):

@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,8 +19,9 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
 
 from edgekit.frontends import Samples
-from edgekit.workflows.figures import class_figures
+from edgekit.workflows.figures import class_figures, ranking_figure
 from edgekit.workflows.mistakes import AT_MOST, window_uri, worst_mistakes
+from edgekit.workflows.page import confusion_figure, svg_of
 from tests.synthetic import write_textures
 from tests.workflows.windows import write_window_bundle, write_windows
 
@@ -162,4 +164,42 @@ def test_figures_of_each_class_are_scikit_learns_and_none_where_undefined(rng):
     assert [row.recall for row in found[:3]] == pytest.approx(expected[1][:3])
     assert found[1].average_precision == pytest.approx(average_precision_score(targets == 1, scores[:, 1]))
     assert found[1].roc_auc == pytest.approx(roc_auc_score(targets == 1, scores[:, 1]))
+    assert [row.f1 for row in found[:3]] == pytest.approx(expected[2][:3])
+    assert found[3].f1 is None
+    called = class_figures(np.array([0, 0, 1]), np.eye(3)[[0, 2, 1]], ("a", "b", "absent"))[2]
+    assert (called.n, called.precision, called.f1) == (0, 0.0, None)
     assert (found[3].n, found[3].recall, found[3].average_precision, found[3].roc_auc) == (0, None, None, None)
+
+
+#: No formulas, hidden, far too long.
+NAMES = ("$\\frac$ price", "a$b_c$d", "_hidden", "a long name that somebody typed in full, the ward's and its street's included")
+
+
+def test_names_of_classes_are_shown_as_they_are(rng):
+    """Matplotlib takes dollars for formulas and leaves out of legends what begins with an underscore."""
+    targets, scores = rng.integers(0, 4, 80), rng.dirichlet(np.ones(4), 80)
+    figure = ranking_figure(targets, scores, class_figures(targets, scores, NAMES))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg_of(figure)
+        svg_of(confusion_figure(np.eye(4, dtype=int).tolist(), NAMES))
+    for axes in figure.axes:
+        shown = [text.get_text().strip().replace(r"\$", "$").rsplit(" (", 1)[0] for text in axes.get_legend().get_texts()]
+        assert sorted(name[:20] for name in shown) == sorted(name[:20] for name in NAMES)
+        assert max(map(len, shown)) < 40
+
+
+def test_many_classes_are_colours_by_number():
+    axes = confusion_figure(np.eye(100, dtype=int).tolist(), [f"class {number}" for number in range(100)]).axes[0]
+    assert "number" in axes.get_xlabel()
+    assert not axes.texts
+    assert len(axes.get_xticks()) < 30
+
+
+def test_file_names_that_are_no_text_are_shown_in_a_page(tmp_path, golden_bundle):
+    write_textures(tmp_path / "data", train=1, test=4, size=20)
+    for number, path in enumerate(sorted((tmp_path / "data/test").rglob("*.png"))):
+        path.rename(path.with_name(f"caf\udce9{number}.png"))
+    result = edgekit("evaluate", golden_bundle, "data", "--runtime", "litert", "--report", "page.html", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "caf?" in (tmp_path / "page.html").read_text(encoding="utf-8")

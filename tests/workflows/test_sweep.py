@@ -181,6 +181,40 @@ def test_data_that_change_while_a_sweep_is_under_way_are_not_summed_up(swept, rn
         run_sweep(planned, runner, Silent())
 
 
+def test_a_sweep_does_not_go_on_with_another_teacher_at_the_same_place(swept):
+    (swept / "teacher").symlink_to(swept / "s" / "tsak-student-seed0")
+    taught = (swept / "data", swept / "taught", ["tsak-student"], {}, [0], "--teacher", str(swept / "teacher"))
+    run_sweep(plan(*taught), lambda work: (Finished(job, "Killed.") for job, _ in work[1:]), Silent())
+    plan(*taught)
+    (swept / "teacher").unlink()
+    (swept / "teacher").symlink_to(swept / "s" / "tsak-student-seed1")
+    with pytest.raises(UserError, match="Expected the data and options"):
+        plan(*taught)
+
+
+def test_a_run_that_an_earlier_sweep_finished_meanwhile_is_no_failure(swept):
+    """Killed, a sweep leaves its trainings, and the next one begins before they have ended."""
+    planned = plan(swept / "data", swept / "s", ["tsak-student"], {}, [0, 1], *FAST[1:])
+    hidden = swept / "s" / "tsak-student-seed1" / "run.json"
+    content = hidden.read_bytes()
+    hidden.unlink()
+
+    def runner(work):
+        for job, _ in work:
+            hidden.write_bytes(content)
+            yield Finished(job, "Expected an interrupted run, found a finished one.")
+
+    rows = run_sweep(planned, runner, Silent())["runs"]
+    assert [row["error"] for row in rows] == [None, None]
+
+
+def test_a_training_that_leaves_no_run_is_a_failure(tmp_path, pictures):
+    planned = plan(pictures, tmp_path / "s", ["imagesig-fc"], {}, [0])
+    assert planned.jobs == (Job("imagesig-fc-seed0", {"model": "imagesig-fc", "seed": "0"}),)
+    with pytest.raises(UserError, match="ended without a run"):
+        run_sweep(planned, lambda work: (Finished(job, None) for job, _ in work), Silent())
+
+
 def test_a_run_that_does_not_say_its_data_is_named(swept):
     (swept / "s" / "tsak-student-seed1" / "run.json").write_text("{}")
     result = edgekit("sweep", "data", "--model", "tsak-student", "--out", "s", "--seeds", "0,1", *FAST, cwd=swept)
@@ -231,6 +265,7 @@ def test_a_failure_of_the_first_run_ends_the_sweep(tmp_path):
         (["--model", "imagesig-fc", "--sizes", "32,,64"], ["--sizes"]),
         (["--model", "imagesig-fc", "--sizes", "large"], ["HEIGHTxWIDTH"]),
         (["--model", "imagesig-fc", "--", "--seed", "3"], ["--seed", "the sweep sets itself"]),
+        (["--model", "imagesig-fc", "--", "--help"], ["--help"]),
         (["--model", "imagesig-fc", "--seeds", "0", "--", "--colour"], ["--colour"]),
         (["--model", "imagesig-fc", "--seeds", "0"], ["nothing there"]),
     ],
@@ -280,10 +315,3 @@ def test_a_ray_address_where_nobody_listens_is_one_line_and_leaves_nothing(tmp_p
     assert result.returncode == 2
     assert f"Ray cluster at {address}" in line
     assert not (tmp_path / "s").exists()
-
-
-def test_a_job_without_a_run_has_no_figures(tmp_path):
-    planned = plan(tmp_path, tmp_path / "s", ["imagesig-fc"], {}, [0])
-    document = run_sweep(planned, lambda work: (Finished(job, None) for job, _ in work), Silent())
-    assert document["table"] == []
-    assert planned.jobs == (Job("imagesig-fc-seed0", {"model": "imagesig-fc", "seed": "0"}),)
