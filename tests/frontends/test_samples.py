@@ -8,7 +8,7 @@ import pytest
 from edgekit.core.spec import Affine
 from edgekit.errors import BundleError, DataError, InputError
 from edgekit.frontends import Samples, Standardisation, create_frontend, frontend_to_json
-from edgekit.frontends.windows import load_windows
+from edgekit.frontends.windows import load_windows, seen_by
 
 pytestmark = pytest.mark.device
 
@@ -127,7 +127,7 @@ def test_channels_to_mirror_that_are_none_are_refused(shape, mirror):
 
 
 def test_the_config_survives_json():
-    front = Samples((3, 128), Standardisation((1.0,) * 6, (0.5,) * 6, 3.0), (0, 2), separate_gravity=True)
+    front = Samples((3, 128), Standardisation((1.0,) * 6, (0.5,) * 6, 3.0), (0, 2), True, ("a", "b", "c"))
     entry = frontend_to_json(front)
     assert create_frontend(entry["name"], entry["config"]).config == front.config
 
@@ -166,6 +166,30 @@ def test_a_file_of_windows_is_read_with_its_classes_and_labels(tmp_path, rng):
     np.testing.assert_array_equal(windows.x, x.astype(np.float32))
     np.testing.assert_array_equal(windows.y, y)
     assert windows.labels == ("still", "moving")
+
+
+def test_channels_are_found_by_name(tmp_path, rng):
+    x, names = rng.normal(0, 1, (4, 3, 8)).astype(np.float32), ("up", "left", "ahead")
+    path = tmp_path / "windows.npz"
+    front = Samples((2, 8), channels=("ahead", "up"))
+    np.savez(path, x=x, channels=names)
+    np.testing.assert_array_equal(seen_by(front, load_windows(path), path), x[:, [2, 0]])
+    np.testing.assert_array_equal(seen_by(Samples((3, 8)), load_windows(path), path), x)
+    with pytest.raises(DataError, match="found up, left, ahead: no down"):
+        seen_by(Samples((2, 8), channels=("up", "down")), load_windows(path), path)
+    for other in (("up", "left"), ("up", "up", "left"), np.arange(3), "up"):
+        np.savez(path, x=x, channels=other)
+        windows = load_windows(path)
+        assert windows.channels is None
+        np.testing.assert_array_equal(seen_by(front, windows, path), x)
+
+
+@pytest.mark.parametrize("channels", [("a",), ("a", "a"), ("a", ""), "ab", (1, 2), None])
+def test_names_of_channels_are_one_each(channels):
+    with pytest.raises(InputError, match="name"):
+        Samples((2, 8), channels=channels)
+    with pytest.raises(InputError, match="one name each for the channels of windows of shape"):
+        Samples((2,), channels=("a", "b"))
 
 
 def test_real_windows_are_read(shared):
