@@ -47,8 +47,8 @@ class WindowSet:
 
     @property
     def digest(self) -> str:
-        """sha256 over labels, windows, classes and persons of both sides."""
-        digest = hashlib.sha256("\n".join(self.labels).encode())
+        """sha256 over labels, names of channels, windows, classes and persons of both sides."""
+        digest = hashlib.sha256("\n".join((*self.labels, *(self.train.channels or ()))).encode(errors="backslashreplace"))
         for side in (self.train, self.test):
             for array in () if side is None else (side.x, _classes(side), side.groups):
                 if array is not None:

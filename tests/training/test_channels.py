@@ -10,6 +10,7 @@ import pytest
 from edgekit.errors import DataError, UserError
 from edgekit.training.config import TrainConfig
 from edgekit.training.loop import train
+from edgekit.training.windows import scan_windows
 from tests.cli.command import edgekit as run
 from tests.cli.command import refused
 from tests.cli.test_commands import edgekit
@@ -109,6 +110,12 @@ def test_names_are_needed_and_the_test_sides_are_the_same(settings, recorded, tm
     rewritten(recorded / "test.npz", data / "test.npz", channels=NAMES[::-1])
     with pytest.raises(DataError, match="as in train.npz, got gyro_z"):
         train(settings(data=data))
+
+
+def test_windows_whose_channels_are_named_otherwise_are_other_data(recorded, tmp_path):
+    data = rewritten(recorded / "train.npz", tmp_path / "data/train.npz", channels=NAMES[::-1]).parent
+    rewritten(recorded / "test.npz", data / "test.npz", channels=None)
+    assert scan_windows(data).digest != scan_windows(recorded).digest
 
 
 def test_a_teacher_sees_the_sensors_that_the_student_has_not(settings, recorded, tmp_path):
