@@ -36,7 +36,10 @@ def train(
         str | None,
         typer.Option(help="Of windows: channels, such as 0 or 0,4,5, that change sign where the first has a negative mean."),
     ] = None,
-    channels: Annotated[str | None, typer.Option(help="Of windows: names of those that the network sees.")] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(help="Of windows: those that the network sees, by train.npz's names, such as acc_x,acc_y. Default: all."),
+    ] = None,
     separate_gravity: Annotated[
         bool, typer.Option("--separate-gravity", help="Of windows: each channel as its mean and the movement about it.")
     ] = False,
