@@ -164,7 +164,9 @@ def _read_folder(path: Path) -> dict[str, bytes]:
     files = {}
     for entry in sorted(path.iterdir()):
         if entry.is_symlink() and not _leads_into(entry, root):
-            raise BundleError(f"Expected every file of {path} to lie inside it, {entry.name} links out of it, or to itself.")
+            raise BundleError(
+                f"Expected every file of {path} to lie inside it, {entry.name} links out of it, to itself or to nothing."
+            )
         if entry.is_file() and (entry.name == MANIFEST or _SAFE_NAME.fullmatch(entry.name)):
             files[entry.name] = entry.read_bytes()
     return files

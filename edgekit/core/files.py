@@ -21,13 +21,17 @@ def sha256_of(content: bytes) -> str:
 
 
 def check_new(out: Path) -> None:
-    """Raise UserError when `out` exists (nothing is ever overwritten) or when its parent is not a folder."""
+    """Raise UserError when `out` exists (nothing is ever overwritten) or its parent is no folder to write into."""
     if not out.name:
         raise UserError(f"Expected a new path for the output, got {str(out)!r}. Give it a name.")
     if out.exists() or out.is_symlink():
         raise UserError(f"Expected a new path for the output, {out} exists. Remove it or choose another.")
     if not out.parent.is_dir():
         raise UserError(f"Expected the folder {out.parent} to exist, to write {out.name} into. Create it first.")
+    try:  # permissions alone do not tell: the disk may be full, or mounted to be read
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.").cleanup()
+    except OSError as error:
+        raise UserError(f"Expected to write {out.name} into {out.parent}: {error.strerror}. Choose another place.") from error
 
 
 def write_file(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from edgekit.errors import UserError
 
@@ -74,8 +75,7 @@ class Host:
         ssh = shutil.which("ssh")
         if ssh is None:
             raise UserError("Expected OpenSSH's client, found no ssh on PATH. Install it: sudo apt install openssh-client")
-        if not self.destination.strip():
-            raise UserError("Expected user@host, a name of ~/.ssh/config or ssh://user@host:port, got nothing.")
+        _check_destination(self.destination)
         config = () if self.config is None else ("-F", str(self.config))
         remote = f"sh -c {shlex.quote(f'echo {_BEGIN}; {script}')}"
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -89,6 +89,20 @@ class Host:
             said = _last_line(answer.err) or _last_line(answer.out) or f"it ended with {code}"
             raise UserError(f"Expected ssh to reach {self.destination}: {said}.")
         return Answer(code, text, answer.err)
+
+
+def _check_destination(destination: str) -> None:
+    if not destination.strip():
+        raise UserError("Expected user@host, a name of ~/.ssh/config or ssh://user@host:port, got nothing.")
+    if not destination.startswith("ssh://"):
+        return
+    try:  # ssh itself would answer with its usage
+        url = urlsplit(destination)
+        is_whole = bool(url.hostname) and url.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole:
+        raise UserError(f"Expected ssh://user@host:port with a port of 1 to 65535, got {destination}. Mend it.")
 
 
 def _feed(command: Sequence[str], content: bytes, sent: Callable[[int], None], out: int, err: int) -> int:

@@ -62,6 +62,22 @@ class DataSet:
         lines += sorted(f"test {example.label} {example.digest}" for example in self.test)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
+    @property
+    def test_digest(self) -> str:
+        """`labelled_digest` of the test images."""
+        return labelled_digest(((example.digest, example.label) for example in self.test), self.labels)
+
+
+def labelled_digest(examples: Iterable[tuple[str, int]], labels: Sequence[str]) -> str:
+    """By which figures of one test set know each other: sha256 over what is in it, in whatever order.
+
+    Args:
+        examples: sha256 of an image's (window's) bytes, and its index into `labels`.
+        labels: names of the classes.
+    """
+    lines = sorted(f"{content} {labels[target]}" for content, target in examples)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
 
 def scan(root: str | os.PathLike[str]) -> DataSet:
     """Find the images of a data set and check that a classifier can be trained on them.
@@ -141,7 +157,9 @@ def images_of(root: str | os.PathLike[str], labels: Sequence[str]) -> list[tuple
     """
     root = Path(root)
     _check_folder(root)
-    folder = root / "test" if _is_split(root) or (_has_folders(root / "test") and "test" not in labels) else root
+    folder = (
+        root / "test" if _is_split(root, "evaluate on it") or (_has_folders(root / "test") and "test" not in labels) else root
+    )
     folders = _class_folders(folder)
     unknown = [name for name in folders if name not in labels]
     if unknown:
@@ -177,13 +195,11 @@ def _has_folders(folder: Path) -> bool:
     return folder.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in folder.iterdir())
 
 
-def _is_split(root: Path) -> bool:
+def _is_split(root: Path, use: str = "have it split") -> bool:
     """True for train/ and test/ that hold class folders; one without the other is refused."""
     train, test = _has_folders(root / "train"), _has_folders(root / "test")
     if train and not test:
-        raise DataError(
-            f"Expected test/CLASS/* beside {root / 'train'}, found none. Pass {root / 'train'} itself to have it split."
-        )
+        raise DataError(f"Expected test/CLASS/* beside {root / 'train'}, found none. Pass {root / 'train'} itself to {use}.")
     return train and test
 
 

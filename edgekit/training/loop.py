@@ -2,80 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import platform
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from edgekit.core.files import write_file
-from edgekit.core.manifest import FrontEndEntry
 from edgekit.core.optional import has_module
 from edgekit.errors import DataError, EdgekitError, MissingExtraError, UserError
 from edgekit.frontends.base import FrontEnd, create_frontend
-from edgekit.models.checkpoint import STATE, VALIDATION, DataEntry, Run, RunConfig, save_run
+from edgekit.models.checkpoint import Run
 from edgekit.models.registry import ModelInfo, create_model, model_info, takes_neurons
 from edgekit.training.config import TrainConfig, default_epochs
-from edgekit.training.curves import curves_csv, curves_svg
 from edgekit.training.data import DataSet, scan
 from edgekit.training.distill import load_teacher
-from edgekit.training.fit import FitResult, epoch_seed, fit, predict_logits, seeded
+from edgekit.training.finish import TrainResult, finish
+from edgekit.training.fit import FitResult, epoch_seed, fit, seeded
 from edgekit.training.images import prepare_images
-from edgekit.training.metrics import Metrics, compute_metrics
 from edgekit.training.optimise import check_amp
 from edgekit.training.parallel import ALONE, Processes
 from edgekit.training.pixels import prepare_pixels, takes_pixels
 from edgekit.training.prepared import Prepared
 from edgekit.training.progress import Progress, Silent
 from edgekit.training.state import check_out, load_state, save_state
-from edgekit.training.temperature import fit_temperature
-from edgekit.training.validation import validation_file
 from edgekit.training.windows import WindowSet, prepare_windows, scan_windows
 
 __all__ = ["TrainResult", "train"]
 
 #: Settings of front ends that only windows have.
 _OF_WINDOWS = frozenset({"channels", "mirror", "separate_gravity"})
-
-_PACKAGES = ("edgekit", "torch", "numpy", "Pillow")
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a finished run says of itself.
-
-    Attributes:
-        run: the run folder.
-        model: registered name of the network.
-        epochs: that were run.
-        validation: metrics of the validation split, on which the temperature was fitted, by the network that was not trained on
-            it, after as many epochs as the kept one.
-        test: metrics of the test side, evaluated once with the kept weights; None where the data set has none.
-    """
-
-    run: str
-    model: str
-    epochs: int
-    validation: Metrics
-    test: Metrics | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of `edgekit train --json`."""
-        test = None if self.test is None else {"n": self.test.n, "accuracy": self.test.accuracy}
-        return {
-            "run": self.run,
-            "model": self.model,
-            "epochs": self.epochs,
-            "validation": {"accuracy": self.validation.accuracy},
-            "test": test,
-        }
 
 
 def train(config: TrainConfig, progress: Progress | None = None, group: Processes = ALONE) -> TrainResult:
@@ -122,7 +80,7 @@ def train(config: TrainConfig, progress: Progress | None = None, group: Processe
         with suppress(OSError):
             config.folder.rmdir()  # only where no epoch has been saved in it
         raise
-    return _finish(config, data, prepared, module, chosen, weights, group)
+    return finish(config, data, prepared, module, chosen, weights, group)
 
 
 def _prepare(
@@ -241,73 +199,3 @@ def _make_folder(config: TrainConfig) -> None:
         config.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"Expected to make the run folder {config.folder}: {error.strerror}. Choose another --out.") from error
-
-
-def _finish(
-    config: TrainConfig,
-    data: DataSet | WindowSet,
-    prepared: Prepared,
-    module: nn.Module,
-    chosen: FitResult,
-    weights: dict[str, torch.Tensor],
-    group: Processes,
-) -> TrainResult:
-    """Fit the temperature, evaluate, and in the first process write the run; run.json last, then the state goes.
-
-    Validation figures and temperature come from the network of the split, the test figures from the kept weights.
-    """
-    module.load_state_dict(chosen.weights)
-    logits = predict_logits(module, prepared.fit.x_validation)
-    targets = prepared.fit.y_validation.numpy()
-    temperature = fit_temperature(logits, targets)
-    validation = compute_metrics(targets, _softmax(logits / temperature))
-    module.load_state_dict(weights)
-    test = None
-    if len(prepared.y_test):
-        test = compute_metrics(prepared.y_test, _softmax(predict_logits(module, prepared.x_test) / temperature))
-    result = TrainResult(str(config.folder), config.model, len(chosen.history), validation, test)
-    if not group.is_first:
-        return result
-    folder = config.folder
-    metrics = {"validation": asdict(validation), "test": asdict(test) if test else None, "kept_epoch": asdict(chosen.best)}
-    write_file(folder / "metrics.json", (json.dumps(metrics, indent=1) + "\n").encode())
-    write_file(folder / VALIDATION, validation_file(logits, targets))
-    write_file(folder / "curves.csv", curves_csv(chosen.history))
-    write_file(folder / "curves.svg", curves_svg(chosen.history, chosen.best))
-    save_run(folder, _run_config(config, data, prepared, len(chosen.history), temperature), weights)
-    (folder / STATE).unlink(missing_ok=True)
-    return result
-
-
-def _run_config(config: TrainConfig, data: DataSet | WindowSet, prepared: Prepared, epochs: int, temperature: float) -> RunConfig:
-    return RunConfig(
-        name=config.folder.resolve().name,
-        model=config.model,
-        labels=data.labels,
-        classes=len(data.labels),
-        input_shape=tuple(prepared.frontend.output.shape),
-        frontend=FrontEndEntry(prepared.frontend.name, prepared.frontend.config_to_json()),
-        data=DataEntry(str(data.root.resolve()), data.digest),
-        split_seed=config.seed,
-        training=config.settings(),
-        epochs=epochs,
-        temperature=temperature,
-        weights="",
-        versions=_versions(),
-        options=config.network_options(),
-    )
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            found[package.lower()] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from edgekit.core.files import sha256_of
 from edgekit.errors import DataError, UserError
 from edgekit.frontends.base import FrontEnd, window_shape
 from edgekit.frontends.windows import Windows, is_windows_file, load_windows, seen_by
 from edgekit.models.checkpoint import Run
 from edgekit.training.augment_windows import augment_windows
 from edgekit.training.config import TrainConfig, default_copies
-from edgekit.training.data import VALIDATION_SHARE
+from edgekit.training.data import VALIDATION_SHARE, labelled_digest
 from edgekit.training.fit import predict_logits
 from edgekit.training.inputs import InMemory
 from edgekit.training.prepared import Prepared, Side, fit_frontend, prepared
@@ -54,6 +55,13 @@ class WindowSet:
                 if array is not None:
                     digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+    @property
+    def test_digest(self) -> str:
+        """`labelled_digest` of the test windows."""
+        if self.test is None:
+            return labelled_digest((), self.labels)
+        return labelled_digest(zip(_contents(self.test), _classes(self.test), strict=True), self.labels)
 
 
 def holds_windows(root: Path) -> bool:
@@ -189,7 +197,7 @@ def _side(config: TrainConfig, frontend: FrontEnd, teacher: Run | None, file: Pa
     return Side(np.concatenate(features), np.tile(y, 1 + copies), np.concatenate(logits) if logits else None)
 
 
-def labelled_windows(labels: tuple[str, ...], frontend: FrontEnd, data: Path) -> tuple[np.ndarray, np.ndarray, tuple[bytes, ...]]:
+def labelled_windows(labels: tuple[str, ...], frontend: FrontEnd, data: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Windows to evaluate on, with the model's class index of each.
 
     Args:
@@ -198,15 +206,18 @@ def labelled_windows(labels: tuple[str, ...], frontend: FrontEnd, data: Path) ->
         data: an .npz file, or a folder with test.npz.
 
     Returns:
-        (N, ...) float32 windows as the front end takes them, (N,) int64, and each window as it was recorded, in bytes.
+        (N, ...) float32 windows as the front end takes them, (N,) int64, and sha256 of each window as it was recorded.
 
     Raises:
         DataError: on a file that cannot be read, has no y, lacks a channel, or names a class that the model does not know.
     """
     file = data if is_windows_file(data) else data / "test.npz"
     windows = load_windows(file)
-    recorded = tuple(window.tobytes() for window in windows.x)
-    return seen_by(frontend, windows, file), class_indices(windows, labels, file), recorded
+    return seen_by(frontend, windows, file), class_indices(windows, labels, file), _contents(windows)
+
+
+def _contents(windows: Windows) -> tuple[str, ...]:
+    return tuple(sha256_of(window.tobytes()) for window in windows.x)
 
 
 def class_indices(windows: Windows, labels: tuple[str, ...], file: Path) -> np.ndarray:

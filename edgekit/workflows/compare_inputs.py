@@ -110,7 +110,7 @@ def _of_run(path: Path) -> Facts:
     from edgekit.models.counts import count_macs, count_parameters
 
     run = load_run(path)
-    accuracy, n = _tested(path / "metrics.json")
+    accuracy, n, data = _tested(path / "metrics.json")
     return Facts(
         str(path),
         path.resolve().name,
@@ -120,18 +120,24 @@ def _of_run(path: Path) -> Facts:
         "torch",
         accuracy=accuracy,
         n=n,
+        data=data,
         bytes=(path / WEIGHTS).stat().st_size,
         parameters=count_parameters(run.module),
         macs=count_macs(run.module, run.config.input_shape),
     )
 
 
-def _tested(metrics: Path) -> tuple[float | None, int | None]:
-    """Accuracy and number of test images, both None where there were none."""
+def _tested(metrics: Path) -> tuple[float | None, int | None, str | None]:
+    """Accuracy, number of examples and sha256 of the test set, each None where it is not told."""
     test = _parse(metrics).get("test") if metrics.is_file() else None
+    if not test:
+        return None, None, None
     try:
-        return (float(test["accuracy"]), int(test["n"])) if test else (None, None)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        data = test.get("data")
+        if not isinstance(data, str | None):
+            raise TypeError(f"{data!r} is no text")
+        return float(test["accuracy"]), int(test["n"]), data
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"Expected test figures in {metrics}, found {str(test)[:80]}. Train again, or remove it.") from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from edgekit.runtimes.base import RUNTIME_FORMATS
 from edgekit.runtimes.module import TorchEngine
 from edgekit.runtimes.open import installed_runtimes
 from edgekit.runtimes.quantised import EngineRuntime
-from edgekit.training.data import Example, images_of
+from edgekit.training.data import Example, images_of, labelled_digest
 from edgekit.training.features import plain_features
 from edgekit.training.metrics import compute_metrics, result_row
 from edgekit.training.progress import Progress
@@ -188,20 +188,15 @@ def labelled_data(card: ModelCard, data: Path, progress: Progress) -> LabelledDa
     """Labelled inputs and their raw features: of a folder of images, through the feature cache, or of windows of samples."""
     frontend = create_frontend(card.frontend.name, card.frontend.config)
     if frontend.size is None:
-        windows, targets, recorded = labelled_windows(card.labels, frontend, data)
-        return LabelledData(windows, frontend.raw(windows), targets, _digest(map(sha256_of, recorded), targets, card.labels))
+        windows, targets, contents = labelled_windows(card.labels, frontend, data)
+        digest = labelled_digest(zip(contents, targets, strict=True), card.labels)
+        return LabelledData(windows, frontend.raw(windows), targets, digest)
     found = images_of(data, card.labels)
     examples = [Example(path, label, sha256_of(path.read_bytes())) for path, label in found]
     features, _ = plain_features(examples, frontend, progress)
     targets = np.array([example.label for example in examples])
-    contents = (example.digest for example in examples)
-    return LabelledData([path for path, _ in found], features, targets, _digest(contents, targets, card.labels))
-
-
-def _digest(contents: Iterable[str], targets: np.ndarray, labels: Sequence[str]) -> str:
-    """In whatever order they come."""
-    lines = sorted(f"{content} {labels[target]}" for content, target in zip(contents, targets, strict=True))
-    return sha256_of("\n".join(lines).encode())
+    digest = labelled_digest(((example.digest, example.label) for example in examples), card.labels)
+    return LabelledData([path for path, _ in found], features, targets, digest)
 
 
 def scores_of(pipeline: Pipeline, features: np.ndarray, progress: Progress, stage: str) -> np.ndarray:

@@ -53,6 +53,11 @@ def test_a_name_longer_than_a_disk_takes_is_one_line(work, tmp_path, command):
     refused(edgekit(command, tmp_path / "data", *model, "--out", "x" * 300, cwd=work), *words)
 
 
+def test_a_folder_that_takes_no_files_is_refused_before_anything_else_is_looked_at(work, tmp_path):
+    result = edgekit("export", tmp_path / "no-run", "--out", "/proc/x.bundle", cwd=work)
+    refused(result, "Expected to write x.bundle into /proc", "Choose another place")
+
+
 def test_an_unknown_network_lists_the_known_ones(work, tmp_path):
     data = folder_of_classes(tmp_path / "data", {"a": 8, "b": 8})
     result = edgekit("train", data, "--model", "resnet-50", "--out", "run", cwd=work)

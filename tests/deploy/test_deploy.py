@@ -176,6 +176,8 @@ def test_a_board_that_answers_with_something_else(board, golden_bundle):
 def test_a_board_that_is_not_there(board, golden_bundle):
     assert "Expected ssh to reach ssh://pi@127.0.0.1:1" in error_of(deploy(board, golden_bundle, host="ssh://pi@127.0.0.1:1"))
     assert "Expected user@host" in error_of(deploy(board, golden_bundle, host=" "))
+    for host in ("ssh://pi@board:99999", "ssh://pi@board:x", "ssh://pi@board:0", "ssh://:22"):
+        assert f"a port of 1 to 65535, got {host}" in error_of(deploy(board, golden_bundle, host=host))
 
 
 def test_a_host_that_looks_like_an_option_is_none(board, golden_bundle, tmp_path):

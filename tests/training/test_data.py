@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,14 @@ def test_empty_classes_are_named_and_counted(tmp_path, write_pictures):
         (root / f"empty{i}").mkdir()
     with pytest.raises(DataError, match=r"found 7 without: empty0, empty1, empty2, empty3, empty4 and 2 more"):
         scan(root)
+
+
+def test_training_images_without_a_test_are_refused_with_what_can_be_done(split_folder):
+    shutil.rmtree(split_folder / "test")
+    with pytest.raises(DataError, match="train itself to have it split"):
+        scan(split_folder)
+    with pytest.raises(DataError, match="train itself to evaluate on it"):
+        images_of(split_folder, ("blue", "red"))
 
 
 def test_classes_that_differ_between_train_and_test_are_refused(split_folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -153,6 +154,7 @@ def test_windows_become_a_verified_bundle(tmp_path, run, data):
     assert all(check.ok for check in check_golden(bundle))
     document = evaluate(tmp_path / "student.bundle", data, Silent())
     assert min(row["accuracy"] for row in document["results"]) > 0.9
+    assert document["data"] == json.loads((run / "metrics.json").read_text())["test"]["data"]
 
 
 def test_a_network_of_mirrored_windows_answers_alike_for_either_arm(tmp_path, data):

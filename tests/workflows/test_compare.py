@@ -109,7 +109,7 @@ def test_a_run_is_compared_by_its_test_accuracy_and_its_weights(tmp_path, traine
 
 def test_a_runs_figures_that_are_none_are_one_line(tmp_path, trained_run):
     shutil.copytree(trained_run, tmp_path / "run")
-    for test in (3, {"accuracy": 1.0}, {"accuracy": "high", "n": 60}, [1]):
+    for test in (3, {"accuracy": 1.0}, {"accuracy": "high", "n": 60}, [1], {"accuracy": 1.0, "n": 60, "data": []}):
         (tmp_path / "run" / "metrics.json").write_text(json.dumps({"test": test}))
         result = edgekit("compare", "run", cwd=tmp_path)
         assert result.returncode == 2
@@ -123,6 +123,17 @@ def test_the_evaluation_of_a_run_takes_the_place_of_its_metrics(tmp_path, traine
     (row,) = json.loads(result.stdout)["rows"]
     assert row["accuracy"] == json.loads((tmp_path / "e.json").read_text())["results"][0]["accuracy"]
     assert row["macs"] > 0
+
+
+def test_a_run_knows_its_test_data_from_others(tmp_path, trained_run, golden_bundle, textures):
+    (tmp_path / "same.json").write_text(edgekit("evaluate", golden_bundle, textures, "--json", cwd=tmp_path).stdout)
+    document = json.loads((tmp_path / "same.json").read_text())
+    write_json(tmp_path / "other.json", {**document, "data": "0" * 64})
+    same, other = (
+        json.loads(edgekit("compare", trained_run, file, "--json", cwd=tmp_path).stdout) for file in ("same.json", "other.json")
+    )
+    assert same["warnings"] == []
+    assert other["warnings"] == ["accuracies are of different test data: compare models on one data set"]
 
 
 def test_two_boards_are_two_rows_and_a_warning(tmp_path, inputs, golden_bundle):
