@@ -10,7 +10,7 @@ quickstart: .venv/.installed
 	.venv/bin/edgekit quickstart
 
 test: lint types .venv/.dev device-test
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --durations 20
 
 lint: .venv/.dev
 	.venv/bin/ruff check .

@@ -66,7 +66,11 @@ def _show(report: dict[str, Any]) -> None:
     if report["operators"] is None:
         typer.echo("  operators: unknown (pip install onnx to walk ONNX graphs)\n")
         return
-    macs = "unknown (a product has a size that the file leaves open)" if report["macs"] is None else f"{report['macs']:,}"
+    macs = (
+        "unknown (of a product whose size the file leaves open, or of an operator that is not counted)"
+        if report["macs"] is None
+        else f"{report['macs']:,}"
+    )
     typer.echo(f"  parameters {report['parameters']:,}, MACs {macs}")
     typer.echo(f"  int8: {report['int8']['summary']}")
     typer.echo("  operators " + ", ".join(f"{name} x {count}" for name, count in report["operators"].items()))

@@ -10,20 +10,15 @@ import numpy as np
 from edgekit.core.optional import require
 from edgekit.inspection.integer import IntegerShare
 from edgekit.inspection.onnx_integer import onnx_integer_share, onnx_weights
-from edgekit.inspection.products import product_of, total
+from edgekit.inspection.onnx_products import macs_of
+from edgekit.inspection.products import total
 from edgekit.inspection.report import TensorRow
 
 __all__ = ["walk"]
 
-#: Products, and which of their inputs are the two factors.
-_FACTORS = {
-    **dict.fromkeys(("Conv", "ConvInteger", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger"), (0, 1)),
-    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QGemm"), (0, 3)),
-}
-
 
 def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int | None, IntegerShare]:
-    """Tensors, operator counts, parameters, MACs (None: a size is open) and what is int8 of an ONNX file.
+    """Tensors, operator counts, parameters, MACs (None: not all are known) and what is int8 of an ONNX file.
 
     Raises:
         MissingExtraError: when onnx is not installed.
@@ -41,7 +36,7 @@ def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int | None
     ]
     operators = dict(Counter(node.op_type for node in graph.node).most_common())
     sizes = _shapes(_inferred(onnx, _of_one(onnx.load_from_string(model)))) | known
-    macs = [_macs(node, sizes) for node in graph.node]
+    macs = [macs_of(node, sizes) for node in graph.node]
     parameters = sum(row.elements for row in onnx_weights(graph, tensors))
     return tensors, operators, parameters, total(macs), onnx_integer_share(graph, tensors, macs)
 
@@ -61,22 +56,6 @@ def _of_one(proto: Any) -> Any:
     for dim in [*batches, *named]:
         dim.dim_value = 1
     return proto
-
-
-def _macs(node: Any, shapes: dict[str, tuple[int, ...]]) -> int | None:
-    """Multiply-accumulates of one node: 0 for one that is no product, None where a size is not known."""
-    if node.op_type not in _FACTORS:
-        return 0
-    first, weights, output = (shapes.get(name) for name in (*(node.input[i] for i in _FACTORS[node.op_type]), node.output[0]))
-    if first is None or weights is None or output is None:
-        return None
-    if node.op_type == "ConvTranspose":
-        # Every value of its input meets the whole kernel of its channel; the output's borders may be cut off afterwards.
-        return product_of(*first, *weights[1:])
-    if "Conv" in node.op_type:
-        return product_of(*output, *weights[1:])
-    transposed = any(a.name == "transA" and a.i for a in node.attribute)
-    return product_of(*output, first[0 if transposed else -1])
 
 
 def _affines(graph: Any, constants: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray | None, int]]:

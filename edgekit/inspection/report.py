@@ -47,8 +47,8 @@ class ModelReport:
     Attributes:
         operators: operator -> how often.
         parameters: weights and biases in the file.
-        macs: multiply-accumulates of convolutions and matrix products, for a batch of one; None too where a product has a size
-            that the file leaves open.
+        macs: multiply-accumulates of convolutions, matrix products and (ONNX) recurrent layers, for a batch of one; None too
+            where a product has a size that the file leaves open, or is of an operator that is not counted.
         metadata: what edgekit wrote into the file, None for somebody else's.
         int8: what is truly int8, as `edgekit.inspection.integer.IntegerShare` tells it.
     """

@@ -18,11 +18,30 @@ __all__ = ["bias_of", "count_parameters", "operator_counts", "walk"]
 _BIASES = {"CONV_2D": 2, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 2, "TRANSPOSE_CONV": 3}
 
 
+#: Hold products, or graphs of their own, and are not counted; nor are custom operators, which have no capital names.
+_UNCOUNTED = frozenset(
+    (
+        *(
+            "BIDIRECTIONAL_SEQUENCE_LSTM",
+            "BIDIRECTIONAL_SEQUENCE_RNN",
+            "CALL",
+            "CALL_ONCE",
+            "CONV_3D_TRANSPOSE",
+            "IF",
+            "LSTM",
+            "RNN",
+        ),
+        *("STABLEHLO_COMPOSITE", "STABLEHLO_CONVOLUTION", "STABLEHLO_DOT_GENERAL", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM"),
+        *("UNIDIRECTIONAL_SEQUENCE_RNN", "WHILE"),
+    )
+)
+
+
 def walk(model: bytes, runtime: str) -> tuple[list[TensorRow], list[dict[str, Any]]]:
     """Tensors (by index) and operators of the file as written, without delegates.
 
     An operator has its name, its inputs and outputs as tensor indices, and its multiply-accumulates for a batch of one: 0 for
-    one that is no product, None where the file leaves a size open.
+    one that is no product, None where the file leaves a size open or the operator is not counted.
     """
     module = interpreter_module(runtime)
     plain = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
@@ -79,10 +98,12 @@ def _macs(name: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]) -> 
         return product_of(*output, inputs[1][-1])
     if name == "BATCH_MATMUL":
         return product_of(*output, inputs[0][-1])
+    if name == "CONV_3D":  # (depth, height, width, in, out)
+        return product_of(*output, *inputs[1][:-1])
     if name == "TRANSPOSE_CONV":
         # Every value of its input meets the whole kernel of its channel; the output's borders may be cut off afterwards.
         return product_of(*inputs[2], *inputs[1][:-1])
-    return 0
+    return None if name in _UNCOUNTED or not name.isupper() else 0
 
 
 def _sizes_of_one(detail: Any) -> tuple[int, ...]:
