@@ -5,9 +5,9 @@
 
 What there is to do stands in networks.toml. The same command goes on after an interrupt: what is finished stays, a training
 continues from its last epoch; what failed is tried again. Where a run was trained anew or its export options changed, what was
-made from it is made anew; a run of other training options is refused until it is removed. Each step is an `edgekit` of its own.
-A line on stderr tells of each step; at the end, and with --show at any time, the table comes as Markdown; `OUT/table.json` and
-`OUT/table.md` hold it too.
+made from it is made anew; a run of other training options or of other data is refused until it is removed. Each step is an
+`edgekit` of its own. A line on stderr tells of each step; at the end, and with --show at any time, the table comes as Markdown;
+`OUT/table.json` and `OUT/table.md` hold it too.
 
 With --train-only a machine with a GPU and without the export extra does the trainings; copy OUT back and run it again without.
 """
@@ -29,6 +29,7 @@ from pathlib import Path
 from networks_made import (
     Training,
     bundle_of,
+    data_of,
     export_file,
     export_text,
     files_of,
@@ -45,6 +46,7 @@ from networks_table import TableRow, read_table, write_table
 from edgekit.cli.common import parse_numbers
 from edgekit.errors import UserError
 from edgekit.models.checkpoint import CONFIG, STATE, is_run
+from edgekit.training.windows import digest_of
 
 _EDGEKIT = [sys.executable, "-c", "from edgekit.cli import main; main()"]
 _MISSED_GATE = 1
@@ -130,6 +132,7 @@ class Runner:
         self.train_only: bool = arguments.train_only
         self.done, self.lock = 0, threading.Lock()
         self.trained: dict[tuple[str, str], threading.Event] = {}
+        self.digests: dict[Path, str] = {}
 
     def run(self, jobs: Sequence[Job]) -> list[str]:
         """All of them; what failed, in words."""
@@ -168,7 +171,7 @@ class Runner:
         if teacher is not None and (waited_for := self.trained.get((job.data, teacher))) is not None:
             waited_for.wait()
         training = job.row.training(run.parent, job.data, job.seed)
-        self._check_same(run, training)
+        self._check_same(run, training, self.root / job.data)
         if not (run / CONFIG).is_file():
             learn = [] if teacher is None else ["--teacher", str(run.with_name(teacher))]
             resume = ["--resume"] if (run / STATE).is_file() else []
@@ -177,14 +180,11 @@ class Runner:
     def export(self, job: Job) -> None:
         """int8 throughout; where that misses its gate, with layers in float."""
         run = self.run_of(job)
-        made_from = export_text(run, job.row.export)
         if is_exported(run, job.row.export):
-            if not export_file(run).is_file():
-                _write(export_file(run), made_from)
             return
         forget_export(run)
         # Told first: after an interrupt the bundle is there and what is told is true of it, or it is not there.
-        _write(export_file(run), made_from)
+        _write(export_file(run), export_text(run, job.row.export))
         command = ["export", str(run), "--out", str(bundle_of(run)), "--calibration", str(self.root / job.data)]
         try:
             self.edgekit(*command, "--precision", "int8", *job.row.export)
@@ -219,8 +219,8 @@ class Runner:
                 link.symlink_to(path)
         return view
 
-    def _check_same(self, run: Path, training: Training) -> None:
-        """A table that was changed is another experiment; what was made from a run that is gone goes, too."""
+    def _check_same(self, run: Path, training: Training, data: Path) -> None:
+        """A table or data that were changed are another experiment; what was made from a run that is gone goes, too."""
         told, file = read_training(run), training_file(run)
         if not is_run(run):
             forget_results(run)
@@ -231,9 +231,15 @@ class Runner:
             raise StepError(f"Expected what {run} was trained with in {file}, found nothing. {mend}")
         if not told.fits(training):
             raise StepError(f"Expected the training of {run}, {told.to_text()}, got {training.to_text()} from the table. {mend}")
-        if told.teacher_weights != training.teacher_weights and told.teacher_weights is None:
-            # An earlier version did not tell the teacher's weights: from now on a change of them is seen.
-            _write(file, training.to_text())
+        if (run / CONFIG).is_file() and data_of(run) != self._digest_of(data):
+            raise StepError(f"Expected the data that {run} was trained on in {data}, they have changed. {mend}")
+
+    def _digest_of(self, data: Path) -> str:
+        """Read once."""
+        with self.lock:
+            if data not in self.digests:
+                self.digests[data] = digest_of(data)
+            return self.digests[data]
 
     def edgekit(self, *arguments: str) -> str:
         """Run a command to its end; what it wrote to stdout. An interrupt of the terminal reaches it, too."""

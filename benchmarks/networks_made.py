@@ -16,12 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edgekit.core.bundle import Bundle
-from edgekit.core.manifest import Manifest
-from edgekit.core.recipe import Recipe
-from edgekit.errors import EdgekitError
-from edgekit.models.checkpoint import load_run
-from edgekit.training.temperature import BOUNDS
-from edgekit.workflows.card import card_of_run
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,7 @@ class Training:
     Attributes:
         options: of `edgekit train`, but for the teacher.
         teacher: name of its run; a name, since the folder of all runs may be moved.
-        teacher_weights: sha256; None without a teacher, or where nothing tells.
+        teacher_weights: sha256; None without a teacher, or where its run is not finished.
     """
 
     options: tuple[str, ...]
@@ -58,18 +52,18 @@ def read_training(run: Path) -> Training | None:
     if not file.is_file():
         return None
     value = json.loads(file.read_bytes())
-    if isinstance(value, dict):
-        return Training(tuple(value["options"]), value["teacher"], value["teacher_weights"])
-    # Of an earlier version: a list of options that ends with the path of the teacher.
-    if value[-2:-1] == ["--teacher"]:
-        return Training(tuple(value[:-2]), Path(value[-1]).name)
-    return Training(tuple(value))
+    return Training(tuple(value["options"]), value["teacher"], value["teacher_weights"])
 
 
 def weights_of(run: Path) -> str | None:
     """sha256 of the weights of a finished run; None where it is not finished."""
     file = run / "run.json"
     return str(json.loads(file.read_bytes())["weights"]) if file.is_file() else None
+
+
+def data_of(run: Path) -> str:
+    """sha256 of the data that a finished run was trained on."""
+    return str(json.loads((run / "run.json").read_bytes())["data"]["digest"])
 
 
 def bundle_of(run: Path) -> Path:
@@ -87,32 +81,8 @@ def export_text(run: Path, options: Sequence[str]) -> str:
 
 def is_exported(run: Path, options: Sequence[str]) -> bool:
     """Whether the bundle beside a finished run was made from it, with these options."""
-    if not bundle_of(run).exists():
-        return False
-    if export_file(run).is_file():
-        return export_file(run).read_text() == export_text(run, options)
-    return not options and _is_export_of_before(run)
-
-
-def _is_export_of_before(run: Path) -> bool:
-    """An earlier version told nothing; the card shows it: it holds the temperature and the standardisation fitted to the run."""
-    try:
-        manifest = Bundle.open(bundle_of(run)).manifest
-    except EdgekitError:
-        return False
-    low, high = BOUNDS
-    # At its bounds a temperature is that of many runs.
-    fitted = 1.01 * low < manifest.output.temperature < 0.99 * high
-    return fitted and _has_usual_recipe(manifest) and manifest.card == card_of_run(load_run(run))
-
-
-def _has_usual_recipe(manifest: Manifest) -> bool:
-    usual = Recipe("int8")
-    recipes = [artifact.recipe or usual for artifact in manifest.artifacts]
-    same = all(
-        (one.observer, one.weights_observer, one.seed) == (usual.observer, usual.weights_observer, usual.seed) for one in recipes
-    )
-    return same and manifest.target == "generic" and manifest.tuning is None
+    told = export_file(run)
+    return bundle_of(run).exists() and told.is_file() and told.read_text() == export_text(run, options)
 
 
 def files_of(bundle: Path) -> frozenset[str]:

@@ -20,12 +20,12 @@ from edgekit.frontends.windows import Windows, is_windows_file, load_windows, se
 from edgekit.models.checkpoint import Run
 from edgekit.training.augment_windows import augment_windows
 from edgekit.training.config import TrainConfig, default_copies
-from edgekit.training.data import VALIDATION_SHARE, labelled_digest
+from edgekit.training.data import VALIDATION_SHARE, labelled_digest, scan
 from edgekit.training.fit import predict_logits
 from edgekit.training.inputs import InMemory
 from edgekit.training.prepared import Prepared, Side, fit_frontend, prepared
 
-__all__ = ["WindowSet", "holds_windows", "labelled_windows", "prepare_windows", "scan_windows"]
+__all__ = ["WindowSet", "digest_of", "holds_windows", "labelled_windows", "prepare_windows", "scan_windows"]
 
 _POLICIES = ("photo", "none")
 
@@ -67,6 +67,15 @@ class WindowSet:
 def holds_windows(root: Path) -> bool:
     """True for a folder with train.npz or test.npz."""
     return any((root / name).exists() for name in ("train.npz", "test.npz"))
+
+
+def digest_of(root: Path) -> str:
+    """That of the data set in a folder, images or windows.
+
+    Raises:
+        DataError: as `scan` or `scan_windows` does.
+    """
+    return (scan_windows(root) if holds_windows(root) else scan(root)).digest
 
 
 def scan_windows(root: Path) -> WindowSet:

@@ -20,9 +20,8 @@ from edgekit.errors import UserError
 from edgekit.models.checkpoint import CONFIG, STATE, load_run, weights_of
 from edgekit.models.counts import count_macs, count_parameters
 from edgekit.models.registry import model_info, takes_neurons
-from edgekit.training.data import scan
 from edgekit.training.progress import Progress
-from edgekit.training.windows import holds_windows, scan_windows
+from edgekit.training.windows import digest_of
 
 __all__ = ["AXES", "Finished", "Job", "Plan", "Runner", "plan_sweep", "run_sweep"]
 
@@ -144,7 +143,7 @@ def run_sweep(plan: Plan, runner: Runner, progress: Progress) -> dict[str, Any]:
     """
     trained_on = _trained_on(plan)
     if trained_on:
-        _check_data(plan, trained_on, _digest_of(plan.data))
+        _check_data(plan, trained_on, digest_of(plan.data))
     plan.out.mkdir(parents=True, exist_ok=True)
     write_file(plan.out / _SHARED, _shared(plan))
     waiting = [job for job in plan.jobs if not plan.is_finished(job)]
@@ -195,10 +194,6 @@ def _recorded_digest(file: Path) -> str:
         raise UserError(
             f"Expected the data of a finished run in {file}: {error!r}. Remove its folder to train it again."
         ) from error
-
-
-def _digest_of(data: Path) -> str:
-    return (scan_windows(data) if holds_windows(data) else scan(data)).digest
 
 
 def _check_data(plan: Plan, trained_on: Mapping[str, str], digest: str) -> None:
