@@ -6,13 +6,39 @@ import hashlib
 import os
 import shutil
 import tempfile
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from edgekit.errors import UserError
 
-__all__ = ["check_new", "fresh_folder", "sha256_of", "staged_folder", "sync_folder", "write_file", "write_files"]
+__all__ = [
+    "ARCHIVE_ERRORS",
+    "check_new",
+    "fresh_folder",
+    "sha256_of",
+    "staged_folder",
+    "sync_folder",
+    "write_file",
+    "write_files",
+]
+
+#: What NumPy and zipfile raise on damaged archives.
+ARCHIVE_ERRORS = (
+    OSError,
+    KeyError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def sha256_of(content: bytes) -> str:

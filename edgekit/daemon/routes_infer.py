@@ -76,7 +76,8 @@ class InferRoutes:
 
     def _source(self, body: bytes, model: LoadedModel) -> bytes | np.ndarray:
         if model.takes_windows:
-            return read_window(body, window_shape(model.pipeline.frontend))
+            frontend = model.pipeline.frontend
+            return read_window(body, window_shape(frontend), frontend.config.channels)
         check_picture(body, self._service.settings.limits.pixels)
         return body
 

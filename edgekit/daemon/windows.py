@@ -23,12 +23,13 @@ _AROUND = 4096
 _ARCHIVE = 64 << 10
 
 
-def read_window(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
+def read_window(content: bytes, shape: tuple[int, ...], channels: tuple[str, ...] = ()) -> np.ndarray:
     """The window, told by its first bytes.
 
     Args:
         content: an .npz archive holding `x`, of `shape` or (1, *shape); or JSON, {"window": nested numbers}.
         shape: that the front end takes.
+        channels: names of them, where the front end knows some: an archive that names its own is put in this order.
 
     Returns:
         `shape`, an integer or float dtype; whether all is finite is checked by the front end.
@@ -37,7 +38,7 @@ def read_window(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
         BadRequest: when it is neither, or of another shape.
         TooLarge: when the archive has, or declares, more than such a window needs.
     """
-    window = _from_npz(content, shape) if content[:2] == b"PK" else _from_json(content, shape)
+    window = _from_npz(content, shape, channels) if content[:2] == b"PK" else _from_json(content, shape)
     if window.dtype.kind not in "fiu" or window.shape not in (shape, (1, *shape)):
         raise BadRequest(f"Expected a window of numbers of shape {list(shape)}.")
     return window.reshape(shape)
@@ -52,18 +53,32 @@ def _from_json(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
     return numbers(data, shape, "window")
 
 
-def _from_npz(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
+def _from_npz(content: bytes, shape: tuple[int, ...], channels: tuple[str, ...]) -> np.ndarray:
     limit = _AROUND + _VALUE * int(np.prod(shape))
     if len(content) > limit + _ARCHIVE:
         raise TooLarge(f"Expected one window of {list(shape)}, the file is larger.")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            if archive.getinfo("x.npy").file_size > limit:
-                raise TooLarge(f"Expected one window of {list(shape)}, the file declares more.")
-            # The declared size may lie: no more than that is read.
-            with archive.open("x.npy") as member:
-                raw = member.read(limit + 1)
-        window: np.ndarray = np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)  # type: ignore[no-untyped-call]
+            window = _array(archive, "x.npy", limit, shape)
+            named = bool(channels) and "channels.npy" in archive.namelist()
+            names = _array(archive, "channels.npy", _ARCHIVE, shape) if named else None
     except (KeyError, ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
         raise BadRequest("Expected an .npz file with a plain array x: numpy.savez(file, x=window).") from error
-    return window
+    return window if names is None or names.dtype.kind != "U" else _ordered(window, names, channels)
+
+
+def _array(archive: zipfile.ZipFile, name: str, limit: int, shape: tuple[int, ...]) -> np.ndarray:
+    if archive.getinfo(name).file_size > limit:
+        raise TooLarge(f"Expected one window of {list(shape)}, the file declares more.")
+    # The declared size may lie: no more than that is read.
+    with archive.open(name) as member:
+        raw = member.read(limit + 1)
+    array: np.ndarray = np.lib.format.read_array(io.BytesIO(raw), allow_pickle=False)  # type: ignore[no-untyped-call]
+    return array
+
+
+def _ordered(window: np.ndarray, names: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
+    known = list(map(str, names.ravel()))
+    if names.ndim != 1 or window.shape[-2:-1] != names.shape or not set(channels) <= set(known):
+        raise BadRequest(f"Expected channels {', '.join(channels)} in the file, found {', '.join(known)[:200]}.")
+    return window[..., [known.index(name) for name in channels], :]

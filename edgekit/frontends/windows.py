@@ -6,32 +6,18 @@ The file holds `x` (N, ...) and, where the windows are labelled, `y` (N,) class 
 
 from __future__ import annotations
 
-import tokenize
 import unicodedata
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from edgekit.core.files import ARCHIVE_ERRORS
 from edgekit.errors import DataError
 from edgekit.frontends.base import FrontEnd
 
 __all__ = ["Windows", "is_windows_file", "load_windows", "seen_by"]
-
-#: What NumPy and zipfile raise on damaged archives.
-_READER_ERRORS = (
-    OSError,
-    ValueError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 #: A larger index is no class but a damaged file.
 _MOST_CLASSES = 1_000_000
@@ -93,7 +79,7 @@ def load_windows(path: Path) -> Windows:
     groups = arrays.get("subject")
     if groups is not None and groups.shape != (len(x),):
         raise DataError(f"Expected subject of {path} as ({len(x)},), one a window, got shape {groups.shape}.")
-    return Windows(x, _classes(path, arrays.get("y"), len(x), labels), labels, groups, _channels(arrays, x))
+    return Windows(x, _classes(path, arrays.get("y"), len(x), labels), labels, groups, _channels(path, arrays.get("channels"), x))
 
 
 def seen_by(frontend: FrontEnd, windows: Windows, path: Path) -> np.ndarray:
@@ -130,7 +116,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             raise DataError(f"Expected an .npz file at {path}, it is no archive. Save it: np.savez(file, x=windows, y=classes).")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files if name in ("x", "y", "labels", "subject", "channels")}
-    except _READER_ERRORS as error:
+    except ARCHIVE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
             f"Expected an .npz file of plain arrays at {path}, it cannot be read: {reason:.120}. "
@@ -144,21 +130,26 @@ def _labels(path: Path, labels: np.ndarray | None) -> tuple[str, ...] | None:
     if labels.ndim != 1 or labels.dtype.kind not in "Uiu":
         expected = f"Expected labels of {path} as (classes,) names"
         raise DataError(f"{expected}, got {labels.dtype} of shape {labels.shape}. Save them as np.array(['a', 'b']).")
-    names = tuple(map(str, labels))
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise DataError(f"Expected different labels in {path}, got {twice[0]!r} more than once. Give every class its own name.")
-    if bad := [name for name in names if not name or any(unicodedata.category(letter) in _NO_TEXT for letter in name)]:
-        raise DataError(f"Expected labels of {path} as text in one line each, got {bad[0]!r}. Name every class.")
-    return names
+    return _names(path, "labels", labels)
 
 
-def _channels(arrays: dict[str, np.ndarray], x: np.ndarray) -> tuple[str, ...] | None:
-    """Names, where the file gives one a channel; other arrays of that name are not ours."""
-    channels = arrays.get("channels")
-    if channels is None or x.ndim != 3 or channels.shape != x.shape[1:2] or channels.dtype.kind != "U":
+def _channels(path: Path, channels: np.ndarray | None, x: np.ndarray) -> tuple[str, ...] | None:
+    """Names, where the file gives texts; numbers of that name are not ours."""
+    if channels is None or x.ndim != 3 or channels.dtype.kind not in "US":
         return None
-    names = tuple(map(str, channels))
-    return names if len(set(names)) == len(names) else None
+    if channels.shape != x.shape[1:2] or channels.dtype.kind == "S":
+        expected = f"Expected channels of {path} as ({x.shape[1]},) names"
+        raise DataError(f"{expected}, got {channels.dtype} of shape {channels.shape}. Save them as np.array(['x', 'y']).")
+    return _names(path, "channels", channels)
+
+
+def _names(path: Path, what: str, array: np.ndarray) -> tuple[str, ...]:
+    names = tuple(map(str, array))
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise DataError(f"Expected different {what} in {path}, got {twice[0]!r} more than once. Give every one its own name.")
+    if bad := [name for name in names if not name or any(unicodedata.category(letter) in _NO_TEXT for letter in name)]:
+        raise DataError(f"Expected {what} of {path} as text in one line each, got {bad[0]!r}. Name every one.")
+    return names
 
 
 def _classes(path: Path, y: np.ndarray | None, count: int, labels: tuple[str, ...] | None) -> np.ndarray | None:

@@ -4,7 +4,7 @@ Papers: Ibrahim and Lyons, ImageSig, CVPR Workshops 2022 (the fully connected ba
 CVPR 2018 (arXiv:1801.04381); He et al., "Deep residual learning for image recognition", CVPR 2016 (arXiv:1512.03385); Banbury et
 al., "MLPerf Tiny Benchmark", 2021 (arXiv:2106.07597).
 
-Input is (N, 3, H, W) pixels, standardised per channel. Output is logits.
+Input is (N, 3, H, W) pixels, by the front end (level - 128) / 64. Output is logits.
 
 | network           | input         | classes | parameters | paper    | MACs     | paper  |
 |-------------------|---------------|---------|------------|----------|----------|--------|

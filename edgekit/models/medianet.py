@@ -3,16 +3,20 @@
 Paper: Dewan, Manna, Srivastava, Borthakur and Sheet, "MeDiANet: A Lightweight Network for Large-scale Multi-disease
 Classification of Multi-modal Medical Images Using Dilated Convolution and Attention Network", 2024.
 
-Input is (N, 3, H, W) pixels, standardised per channel; the paper's are 224 x 224. Output is logits. Counts at 35 classes:
+Input is (N, 3, H, W) pixels, by the front end (level - 128) / 64; the paper's are 224 x 224. Output is logits. Counts at 35
+classes:
 
-| network      | stage 4 | parameters | paper  | difference | MACs at 224 | paper's FLOPs |
-|--------------|---------|------------|--------|------------|-------------|---------------|
-| base-69      | 256     | 392,155    | 0.38 M | +3.2 %     | 70.0 M      | 0.08 G        |
-| base-117     | 256     | 641,531    | 0.63 M | +1.8 %     | 95.9 M      | 0.18 G        |
-| wide-69      | 256     | 864,691    | 0.91 M | -5.0 %     | 189.6 M     | 0.25 G        |
-| wide-117     | 256     | 1,842,675  | 1.81 M | +1.8 %     | 292.9 M     | 0.58 G        |
-| base-69, R0  | 128     | 227,739    | 0.38 M | -40 %      | 62.1 M      | 0.08 G        |
-| base-117, R0 | 128     | 477,115    | 0.63 M | -24 %      | 88.0 M      | 0.18 G        |
+| network      | stage 4 | parameters | paper  | difference | MACs at 224 | paper's FLOPs | difference |
+|--------------|---------|------------|--------|------------|-------------|---------------|------------|
+| base-69      | 256     | 392,155    | 0.38 M | +3.2 %     | 70.0 M      | 0.08 G        | -12 %      |
+| base-117     | 256     | 641,531    | 0.63 M | +1.8 %     | 95.9 M      | 0.18 G        | -47 %      |
+| wide-69      | 256     | 864,691    | 0.91 M | -5.0 %     | 189.6 M     | 0.25 G        | -24 %      |
+| wide-117     | 256     | 1,842,675  | 1.81 M | +1.8 %     | 292.9 M     | 0.58 G        | -50 %      |
+| base-69, R0  | 128     | 227,739    | 0.38 M | -40 %      | 62.1 M      | 0.08 G        | -22 %      |
+| base-117, R0 | 128     | 477,115    | 0.63 M | -24 %      | 88.0 M      | 0.18 G        | -51 %      |
+
+The paper does not say whether its FLOPs are MACs or twice them. Twice ours are within 7 % of its 117 and 52 to 75 % above its 69;
+once ours are below all four: no one convention fits.
 
 The paper contradicts itself: no one reading of its text and tables gives all eight of its figures. R0 is the literal reading,
 with 8 C channels in stage 4, 128 for base; only with 256 there, as in the wide ones, do the paper's parameters of the base

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from edgekit.core.files import ARCHIVE_ERRORS
+
 __all__ = ["LIMIT_BYTES", "Arrays", "cache_folder", "cache_key", "cached", "code_version", "prune"]
+
+#: Name of the array with the digest of the others.
+_DIGEST = "sha256"
 
 LIMIT_BYTES = 4 * 2**30
 Arrays = Mapping[str, np.ndarray]
@@ -63,12 +67,23 @@ def cached(key: str, compute: Callable[[], Arrays]) -> dict[str, np.ndarray]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of a whole file (its zip carries a CRC-32 of each), None when it is absent or damaged."""
+    """The arrays of a whole file, None when it is absent or damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            arrays = {name: file[name] for name in file.files}
+    except ARCHIVE_ERRORS:
         return None
+    told = arrays.pop(_DIGEST, None)
+    return arrays if told is not None and told.tobytes() == _digest(arrays) else None
+
+
+def _digest(arrays: Arrays) -> bytes:
+    """sha256 over names, shapes and values: the zip's own CRC-32 says nothing of its directory."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.digest()
 
 
 def _write(path: Path, arrays: Arrays) -> None:
@@ -76,7 +91,7 @@ def _write(path: Path, arrays: Arrays) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays, **{_DIGEST: np.frombuffer(_digest(arrays), np.uint8)})
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

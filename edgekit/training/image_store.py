@@ -1,17 +1,19 @@
 """Pictures of one size in one file on disk, read through the page cache: what a training needs beside its batches is no memory.
 
 The file lies in the folder of the feature cache and is thrown away with it; it is keyed by the content of the images, the size,
-the way JPEG files are decoded, and the code.
+the way JPEG files are decoded, and the code. Behind the pictures stands their sha256: a damaged file is made anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -25,6 +27,8 @@ from edgekit.training.decoding import CHUNK, check_readable, in_threads, unreada
 from edgekit.training.progress import Progress
 
 __all__ = ["stored_images"]
+
+_PIECE = 1 << 20
 
 
 def stored_images(examples: Sequence[Example], frontend: FrontEnd, progress: Progress) -> np.ndarray:
@@ -59,12 +63,36 @@ def stored_images(examples: Sequence[Example], frontend: FrontEnd, progress: Pro
 
 
 def _opened(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    """The mapped file, None when it is absent, cut short or of another shape."""
+    """The mapped file, None when it is absent or damaged."""
     with suppress(OSError, ValueError, EOFError):
+        if not _is_sealed(path):
+            return None
         images: np.ndarray = np.load(path, mmap_mode="r")
         if images.shape == shape and images.dtype == np.uint8:
             return images
     return None
+
+
+def _seal(path: str) -> None:
+    """Put the sha256 of a file behind it."""
+    with open(path, "r+b") as file:
+        digest = _digest(file, os.path.getsize(path))
+        file.write(digest)
+
+
+def _is_sealed(path: Path) -> bool:
+    size = path.stat().st_size - hashlib.sha256().digest_size
+    with open(path, "rb") as file:
+        return size > 0 and _digest(file, size) == file.read()
+
+
+def _digest(file: BinaryIO, size: int) -> bytes:
+    """sha256 of its first bytes; what follows is read next."""
+    digest = hashlib.sha256()
+    while size and (piece := file.read(min(size, _PIECE))):
+        digest.update(piece)
+        size -= len(piece)
+    return digest.digest()
 
 
 def _write(path: Path, shape: tuple[int, ...], examples: Sequence[Example], frontend: FrontEnd, progress: Progress) -> None:
@@ -80,6 +108,7 @@ def _write(path: Path, shape: tuple[int, ...], examples: Sequence[Example], fron
         _fill(images, examples, frontend, progress)
         images.flush()
         del images
+        _seal(name)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

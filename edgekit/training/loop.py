@@ -179,7 +179,8 @@ def _data(config: TrainConfig, info: ModelInfo) -> tuple[DataSet | WindowSet, Fr
                     "does not. Save channels=np.array([...]) in it, one name each."
                 )
             shape[0] = len(config.channels)
-        return windows, create_frontend("samples", {"shape": shape, **overrides})
+        named = {} if windows.train.channels is None else {"channels": list(windows.train.channels)}
+        return windows, create_frontend("samples", {"shape": shape, **named, **overrides})
     if asked := sorted(overrides.keys() & _OF_WINDOWS):
         raise UserError(f"Expected no {', '.join(asked)} for {config.model}: it takes images, no sensor windows. Leave it out.")
     if config.frontend in (None, info.frontend):

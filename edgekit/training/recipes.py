@@ -73,6 +73,12 @@ _IMAGESIG_TRANSFORMER = TrainingRecipe(
     {**_IMAGESIG.settings, "optimizer": "adamw", "weight_decay": 1e-4},
 )
 
+_FC_PIXELS = TrainingRecipe(
+    "As ImageSig's own networks (Ibrahim and Lyons 2022), whose baseline it is. Their augmentation is made beforehand, on whole "
+    "images; pixels are changed anew in every epoch, here as photographs are (photo).",
+    {**_IMAGESIG.settings, "augment": "photo"},
+)
+
 _MEDIANET = TrainingRecipe(
     "Dewan et al. 2024, section 4: AdamW, cosine decay after 40 of 400 epochs of warm-up, label smoothing 0.1, batch 192. "
     "It prints a warm-up target of 2e-4 and an initial rate of 7e-4, which cannot both be: 7e-4 is the peak here. Silent on"
@@ -90,7 +96,7 @@ _MEDIANET = TrainingRecipe(
 
 _SHNET = TrainingRecipe(
     "Shahadat et al. 2024, section 5.2: SGD, 10 epochs of warm-up to 0.1, cosine to epoch 150, batch 64. Silent on momentum"
-    " (0.9), weight decay (1e-4) and augmentation (none).",
+    " (0.9), weight decay (1e-4) and augmentation (none). Pixels are scaled alike for all channels, not standardised each.",
     {
         **_PLAIN,
         "optimizer": "sgd",
@@ -164,7 +170,7 @@ _OWN = {"tsak-student": _SMALL_ON_WINDOWS}
 _PAPER: Mapping[str, TrainingRecipe] = {
     "imagesig-transformer": _IMAGESIG_TRANSFORMER,
     "imagesig-": _IMAGESIG,
-    "fc-pixels": TrainingRecipe(_IMAGESIG.source, {**_IMAGESIG.settings, "augment": "photo"}),
+    "fc-pixels": _FC_PIXELS,
     "medianet-": _MEDIANET,
     "shnet-": _SHNET,
     "scatresnet-": _IMAGENET,

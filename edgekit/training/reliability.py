@@ -105,7 +105,8 @@ def answers_of_precision(targets: np.ndarray, probabilities: np.ndarray, precisi
             f"Expected a threshold at which {precision:.4g} of the answers are right on the validation split, the best is "
             f"{found[best]:.4f} at {100 * reached.coverage:.1f} % answered. Ask for less, or train a better network."
         )
-    return answers_at(targets, probabilities, float(thresholds[good[0]]))
+    # Where every answer may be given, none is withheld from less sure ones to come.
+    return answers_at(targets, probabilities, float(thresholds[good[0]]) if good[0] else 0.0)
 
 
 def _best(targets: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

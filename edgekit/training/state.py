@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from edgekit.core.files import write_file
+from edgekit.core.files import ARCHIVE_ERRORS, write_file
 from edgekit.core.names import NAMES, is_name
 from edgekit.errors import UserError
 from edgekit.models.checkpoint import CONFIG, STATE, weights_of
@@ -72,14 +73,19 @@ def load_state(config: TrainConfig, digest: str) -> dict[str, Any]:
     """
     path = config.folder / STATE
     try:
-        saved = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-        identity, state = saved["identity"], saved["fit"]
-    except (OSError, RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        content = io.BytesIO(path.read_bytes())
+        with zipfile.ZipFile(content) as archive:
+            if (damaged := archive.testzip()) is not None:  # torch does not look at the CRC-32 of its tensors
+                raise zipfile.BadZipFile(f"{damaged} is damaged")
+        content.seek(0)
+        saved = torch.load(content, map_location="cpu", weights_only=True)
+        identity, state = json.loads(saved["identity"]), saved["fit"]
+    except (*ARCHIVE_ERRORS, TypeError, AttributeError, IndexError, pickle.UnpicklingError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"Expected the state of an interrupted run in {path}: {reason[:80]}. Remove {config.folder}, start anew."
         ) from error
-    _check_identity(json.loads(identity), json.loads(_identity(config, digest)), Path(config.folder))
+    _check_identity(identity, json.loads(_identity(config, digest)), Path(config.folder))
     return dict(state)
 
 

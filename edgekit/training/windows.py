@@ -148,7 +148,10 @@ def validation_rows(data: WindowSet, seed: int) -> np.ndarray:
     y, groups = _classes(data.train), data.train.groups
     held_out = _persons(y, groups, len(data.labels), seed) if groups is not None else _share_of_each(y, seed)
     if not held_out.any():
-        raise DataError(f"Expected windows of at least 2 subjects in {data.root}, to validate on one: every class needs two.")
+        raise DataError(
+            f"Expected windows of at least 2 subjects in {data.root}, to validate on one: every class needs two. "
+            "Record more people, or leave subject out of the file."
+        )
     return held_out
 
 

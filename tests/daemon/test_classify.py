@@ -139,6 +139,20 @@ def test_a_window_comes_as_recorded_where_the_front_end_gives_more_channels(gold
         assert "[16, 12]" in served.post("/v1/models/apart/classify", npz(x=np.zeros((32, 12)))).json["error"]
 
 
+def test_an_archive_that_names_its_channels_is_put_in_order(golden_bundle, tmp_path, rng):
+    out, window = tmp_path / "named.bundle", rng.normal(0, 1, (2, 16, 12)).astype(np.float32)[0]
+    names = [f"c{i}" for i in range(16)]
+    frontend = Samples((16, 12), separate_gravity=True, channels=names)
+    pack(golden_bundle / "model.int8.tflite", out, "named", ("blobs", "checks", "stripes"), frontend, "logits")
+    path = "/v1/models/named/classify"
+    with edgekit.open(out) as pipeline, running(Settings((out,), port=0)) as served:
+        expected = pytest.approx(pipeline.predict(window).probabilities, abs=1e-6)
+        for body in (npz(x=window), npz(x=window[::-1], channels=names[::-1]), npz(x=window[None, ::-1], channels=names[::-1])):
+            assert served.post(path, body).json["probabilities"] == expected
+        assert served.post(path, npz(x=window, channels=[*names[:-1], "other"])).status == 400
+        assert served.post(path, npz(x=window, channels=names[:3])).status == 400
+
+
 def zip_of(name: str, content: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:

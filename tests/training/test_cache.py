@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 
 import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edgekit.training import cache
 
@@ -33,3 +36,20 @@ def test_arrays_come_back_and_a_damaged_file_is_computed_anew(tmp_path, monkeypa
     (cache.cache_folder() / "key.npz").write_bytes(b"PK torn")
     np.testing.assert_array_equal(cache.cached("key", compute)["x"], np.arange(3))
     assert len(calls) == 2
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10_000), byte=st.integers(1, 255))
+def test_whatever_byte_is_damaged_the_arrays_are_those_that_were_computed(tmp_path, place, byte):
+    expected = {"x": np.arange(12, dtype=np.float32).reshape(3, 4), "y": np.zeros((0, 2), np.int64)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path))
+        cache.cached("key", lambda: expected)
+        file = cache.cache_folder() / "key.npz"
+        content = bytearray(file.read_bytes())
+        content[place % len(content)] ^= byte
+        file.write_bytes(content)
+        found = cache.cached("key", lambda: expected)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)

@@ -79,6 +79,22 @@ def test_the_network_sees_these_channels_alone_by_name_in_every_command(narrow, 
     assert document["runs"][0]["end_to_end"]["n"] > 0
 
 
+def test_names_count_without_being_asked_for(settings, recorded, tmp_path):
+    """A network of all channels finds them in files that order them otherwise, and refuses files that lack one."""
+    train(settings(copies=1, epochs=4))
+    with np.load(recorded / "test.npz") as archive:
+        x = archive["x"]
+    turned = rewritten(recorded / "test.npz", tmp_path / "a/test.npz", x=x[:, ::-1], channels=NAMES[::-1])
+    unnamed = rewritten(turned, tmp_path / "b/test.npz", channels=None)
+    expected, named, taken_as_they_come = (
+        json.loads(edgekit("evaluate", tmp_path / "run", file, "--json"))["results"]
+        for file in (recorded / "test.npz", turned, unnamed)
+    )
+    assert named == expected != taken_as_they_come
+    other = rewritten(turned, tmp_path / "c/test.npz", channels=("p", "q", "r", "s", "t", "u"))
+    assert "no acc_x, acc_y" in refused(run("evaluate", tmp_path / "run", other, cwd=tmp_path))
+
+
 def test_a_file_without_the_sensor_or_without_names_is_refused(narrow, recorded, tmp_path):
     with np.load(recorded / "test.npz") as archive:
         x = archive["x"]

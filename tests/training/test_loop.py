@@ -153,9 +153,24 @@ def test_an_interrupted_run_is_not_continued_with_other_settings_other_images_or
     with pytest.raises(UserError, match="Expected the images that the interrupted run"):
         train(settings(resume=True))
     image.write_bytes(content)
-    (tmp_path / "run" / "state.pt").write_bytes(b"PK rubbish")
-    with pytest.raises(UserError, match="Expected the state of an interrupted run"):
-        train(settings(resume=True))
+    state = tmp_path / "run" / "state.pt"
+    content = state.read_bytes()
+    identity = content.index(b'"augment"')  # JSON, in the pickle
+    weights = max(range(0, len(content) - 512, 512), key=lambda place: len(set(content[place : place + 512])))
+    for damaged in (b"PK rubbish", content[:-100], flipped(content, identity), flipped(content, weights + 256)):
+        state.write_bytes(damaged)
+        with pytest.raises(UserError, match="Expected the state of an interrupted run"):
+            train(settings(resume=True))
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    return content[:place] + bytes([content[place] ^ 0x80]) + content[place + 1 :]
+
+
+def test_two_trainings_alike_leave_the_same_picture(settings, tmp_path):
+    for name in ("one", "two"):
+        train(settings(out=tmp_path / name))
+    assert (tmp_path / "one" / "curves.svg").read_bytes() == (tmp_path / "two" / "curves.svg").read_bytes()
 
 
 def test_an_interrupted_student_does_not_go_on_with_another_teacher_at_the_same_place(settings, tmp_path):

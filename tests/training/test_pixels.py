@@ -67,11 +67,12 @@ def test_the_file_holds_what_the_front_end_resizes(split_folder, frontend):
     assert file.stat().st_mtime_ns == written
 
 
-def test_a_file_that_was_cut_short_is_made_anew(split_folder, frontend):
+@pytest.mark.parametrize("damage", [lambda c: c[:-100], lambda c: c[:200] + bytes(500) + c[700:], lambda c: b""])
+def test_a_damaged_file_is_made_anew(split_folder, frontend, damage):
     examples = scan(split_folder).train
     expected = np.array(stored_images(examples, frontend, Silent()))
     (file,) = cache_folder().glob("*.npy")
-    file.write_bytes(file.read_bytes()[:-100])
+    file.write_bytes(damage(file.read_bytes()))
     np.testing.assert_array_equal(stored_images(examples, frontend, Silent()), expected)
 
 

@@ -65,7 +65,8 @@ def test_the_threshold_is_the_lowest_that_gives_the_precision(rng):
 
 def test_a_precision_that_all_answers_have_withholds_none():
     targets, probabilities = two_classes([0.9, 0.8, 0.6], [True, True, False])
-    assert answers_of_precision(targets, probabilities, 0.6).coverage == 1.0
+    found = answers_of_precision(targets, probabilities, 0.6)
+    assert (found.coverage, found.threshold) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("precision", [0.0, 1.01, float("nan")])

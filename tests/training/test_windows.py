@@ -111,9 +111,15 @@ BAD = {
     "one class": (lambda a: {**a, "y": np.zeros(30, int), "labels": LABELS[:1]}, "at least 2 classes"),
     "a class of one": (lambda a: {**a, "y": np.r_[2, np.zeros(15, int), np.ones(14, int)]}, "at least 2 classes.* of still"),
     "one name twice": (lambda a: {**a, "labels": np.array(["slow", "fast", "slow"])}, "'slow' more than once"),
-    "no name": (lambda a: {**a, "labels": np.array(["slow", "fast", ""])}, "got ''. Name every class"),
+    "no name": (lambda a: {**a, "labels": np.array(["slow", "fast", ""])}, "got ''. Name every one"),
     "no text": (lambda a: {**a, "labels": np.array(["slow", "fast", "\ud800"])}, "as text in one line"),
     "two lines": (lambda a: {**a, "labels": np.array(["slow", "fast", "a\nb"])}, "as text in one line"),
+    "bytes for channels": (lambda a: {**a, "channels": np.array([b"x", b"y", b"z"])}, r"channels .* as \(3,\) names, got \|S1"),
+    "two channels of one name": (
+        lambda a: {**a, "channels": np.array(["x", "y", "x"])},
+        "different channels .* 'x' more than once",
+    ),
+    "too few names": (lambda a: {**a, "channels": np.array(["x", "y"])}, r"channels .* of shape \(2,\)"),
     "NaN": (lambda a: {**a, "x": np.where(np.arange(100) == 5, np.nan, a["x"])}, "NaN"),
 }
 
