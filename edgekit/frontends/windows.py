@@ -134,8 +134,8 @@ def _labels(path: Path, labels: np.ndarray | None) -> tuple[str, ...] | None:
 
 
 def _channels(path: Path, channels: np.ndarray | None, x: np.ndarray) -> tuple[str, ...] | None:
-    """Names, where the file gives texts; numbers of that name are not ours."""
-    if channels is None or x.ndim != 3 or channels.dtype.kind not in "US":
+    """Names, where the file gives a list of texts; numbers, or one text, of that name are not ours."""
+    if channels is None or x.ndim != 3 or channels.ndim != 1 or channels.dtype.kind not in "US":
         return None
     if channels.shape != x.shape[1:2] or channels.dtype.kind == "S":
         expected = f"Expected channels of {path} as ({x.shape[1]},) names"
