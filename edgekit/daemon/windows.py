@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-import zlib
 
 import numpy as np
 
+from edgekit.core.files import ARCHIVE_ERRORS
 from edgekit.daemon.messages import read_window_request
 from edgekit.daemon.refusals import BadRequest, TooLarge
 from edgekit.daemon.tensors import check_length, numbers
@@ -62,9 +62,9 @@ def _from_npz(content: bytes, shape: tuple[int, ...], channels: tuple[str, ...])
             window = _array(archive, "x.npy", limit, shape)
             named = bool(channels) and "channels.npy" in archive.namelist()
             names = _array(archive, "channels.npy", _ARCHIVE, shape) if named else None
-    except (KeyError, ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error) as error:
+    except (*ARCHIVE_ERRORS, struct.error) as error:
         raise BadRequest("Expected an .npz file with a plain array x: numpy.savez(file, x=window).") from error
-    return window if names is None or names.dtype.kind != "U" else _ordered(window, names, channels)
+    return window if names is None or names.dtype.kind not in "US" else _ordered(window, names, channels)
 
 
 def _array(archive: zipfile.ZipFile, name: str, limit: int, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,14 +20,14 @@ _RECURRENT = ("RNN", "LSTM", "GRU")
 #: Hold products, and are not counted.
 _UNCOUNTED = frozenset(
     (
-        *("Attention", "CausalConvWithState", "DeformConv", "DecoderAttention", "DynamicQuantizeLSTM", "GroupQueryAttention"),
+        *("Attention", "DecoderAttention", "GroupQueryAttention", "LinearAttention", "MultiHeadAttention", "PackedAttention"),
         *(
-            "LinearAttention",
+            "CausalConvWithState",
+            "DeformConv",
+            "DynamicQuantizeLSTM",
             "MatMulNBits",
             "MoE",
-            "MultiHeadAttention",
             "NhwcFusedConv",
-            "PackedAttention",
             "QAttention",
             "QMoE",
         ),

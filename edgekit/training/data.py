@@ -157,9 +157,8 @@ def images_of(root: str | os.PathLike[str], labels: Sequence[str]) -> list[tuple
     """
     root = Path(root)
     _check_folder(root)
-    folder = (
-        root / "test" if _is_split(root, "evaluate on it") or (_has_folders(root / "test") and "test" not in labels) else root
-    )
+    has_side = _is_split(root, "evaluate on it") or (_has_folders(root / "test") and "test" not in labels)
+    folder = root / "test" if has_side else root
     folders = _class_folders(folder)
     unknown = [name for name in folders if name not in labels]
     if unknown:

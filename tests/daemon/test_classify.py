@@ -151,6 +151,7 @@ def test_an_archive_that_names_its_channels_is_put_in_order(golden_bundle, tmp_p
             assert served.post(path, body).json["probabilities"] == expected
         assert served.post(path, npz(x=window, channels=[*names[:-1], "other"])).status == 400
         assert served.post(path, npz(x=window, channels=names[:3])).status == 400
+        assert served.post(path, npz(x=window, channels=np.array(names, "S"))).status == 400
 
 
 def zip_of(name: str, content: bytes) -> bytes:

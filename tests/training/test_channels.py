@@ -81,7 +81,7 @@ def test_the_network_sees_these_channels_alone_by_name_in_every_command(narrow, 
 
 def test_names_count_without_being_asked_for(settings, recorded, tmp_path):
     """A network of all channels finds them in files that order them otherwise, and refuses files that lack one."""
-    train(settings(copies=1, epochs=4))
+    train(settings(epochs=1))
     with np.load(recorded / "test.npz") as archive:
         x = archive["x"]
     turned = rewritten(recorded / "test.npz", tmp_path / "a/test.npz", x=x[:, ::-1], channels=NAMES[::-1])
@@ -136,7 +136,7 @@ def test_windows_whose_channels_are_named_otherwise_are_other_data(recorded, tmp
 
 def test_a_teacher_sees_the_sensors_that_the_student_has_not(settings, recorded, tmp_path):
     """One that knows the classes, by sensors that tell nothing to the student, pulls it towards them."""
-    train(settings(out=tmp_path / "teacher", channels=NAMES[:3], epochs=40))
+    train(settings(out=tmp_path / "teacher", channels=NAMES[:3], epochs=4))
     losses = {}
     for name, more in (("alone", {}), ("taught", {"teacher": tmp_path / "teacher", "alpha": 0.0, "temperature": 1.0})):
         train(settings(out=tmp_path / name, channels=NAMES[3:], epochs=2, **more))

@@ -112,7 +112,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(examples, monkeyp
 
 
 def test_the_cache_throws_its_oldest_files_away(monkeypatch):
-    monkeypatch.setattr(cache, "LIMIT_BYTES", 5000)
+    monkeypatch.setattr(cache, "LIMIT_BYTES", 6000)
     for i in range(4):
         cache.cached(f"key{i}", lambda: {"x": np.zeros(500, np.float32)})
     assert len(list(cache.cache_folder().glob("*.npz"))) == 2
