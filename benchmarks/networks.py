@@ -44,7 +44,7 @@ from networks_made import (
 from networks_table import TableRow, read_table, write_table
 
 from edgekit.cli.common import parse_numbers
-from edgekit.errors import UserError
+from edgekit.errors import EdgekitError, UserError
 from edgekit.models.checkpoint import CONFIG, STATE, is_run
 from edgekit.training.windows import digest_of
 
@@ -238,7 +238,10 @@ class Runner:
         """Read once."""
         with self.lock:
             if data not in self.digests:
-                self.digests[data] = digest_of(data)
+                try:
+                    self.digests[data] = digest_of(data)
+                except EdgekitError as error:
+                    raise StepError(str(error)) from error
             return self.digests[data]
 
     def edgekit(self, *arguments: str) -> str:

@@ -64,7 +64,8 @@ def _from_npz(content: bytes, shape: tuple[int, ...], channels: tuple[str, ...])
             names = _array(archive, "channels.npy", _ARCHIVE, shape) if named else None
     except (*ARCHIVE_ERRORS, struct.error) as error:
         raise BadRequest("Expected an .npz file with a plain array x: numpy.savez(file, x=window).") from error
-    return window if names is None or names.dtype.kind not in "US" else _ordered(window, names, channels)
+    is_text = names is not None and names.dtype.kind in "US" and names.ndim == 1
+    return _ordered(window, names, shape, channels) if names is not None and is_text else window
 
 
 def _array(archive: zipfile.ZipFile, name: str, limit: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -77,8 +78,13 @@ def _array(archive: zipfile.ZipFile, name: str, limit: int, shape: tuple[int, ..
     return array
 
 
-def _ordered(window: np.ndarray, names: np.ndarray, channels: tuple[str, ...]) -> np.ndarray:
-    known = list(map(str, names.ravel()))
-    if names.ndim != 1 or window.shape[-2:-1] != names.shape or not set(channels) <= set(known):
+def _ordered(window: np.ndarray, names: np.ndarray, shape: tuple[int, ...], channels: tuple[str, ...]) -> np.ndarray:
+    # Looked at before the names are: texts of no length take no bytes, however many there are.
+    if window.shape not in (shape, (1, *shape)) or names.shape != (len(channels),) or names.dtype.kind != "U":
+        raise BadRequest(
+            f"Expected a window of shape {list(shape)} with channels {', '.join(channels)} as {len(channels)} texts."
+        )
+    known = list(map(str, names))
+    if set(known) != set(channels):
         raise BadRequest(f"Expected channels {', '.join(channels)} in the file, found {', '.join(known)[:200]}.")
     return window[..., [known.index(name) for name in channels], :]

@@ -34,8 +34,11 @@ _UNCOUNTED = frozenset(
     )
 )
 
+#: What else of onnxruntime's own holds products has one of these in its name.
+_PRODUCT_WORDS = ("MatMul", "Gemm", "Conv", "Attention", "LSTM", "CDist")
+
 #: Of whose operators something is known. Others are somebody's own, or functions of the file.
-_DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+_DOMAINS = ("", "ai.onnx", "com.microsoft")
 
 _Shapes = Mapping[str, tuple[int, ...]]
 
@@ -48,6 +51,8 @@ def macs_of(node: Any, shapes: _Shapes) -> int | None:
         shapes: tensor -> sizes, negative where open; tensors without a shape are missing.
     """
     if node.domain not in _DOMAINS or node.op_type in _UNCOUNTED or any(map(_holds_products, _graphs(node))):
+        return None
+    if node.domain == "com.microsoft" and node.op_type not in _FACTORS and any(part in node.op_type for part in _PRODUCT_WORDS):
         return None
     if node.op_type in _RECURRENT:
         return _of_recurrent(*(shapes.get(name) for name in node.input[:3]))

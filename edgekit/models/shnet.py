@@ -23,7 +23,7 @@ The names `shnet-23-1`, ... have SH; `shnet-23-1-se` and `shnet-23-1-none`, ... 
 more parameters (0.31 M) than with SH (0.30 M), which adds layers: both cannot be.
 
 The paper does not give the reduction of Squeeze-and-Excitation, and no one gives its four figures: by 4, as here, 23-2 is 14.9 %
-below; by 2 it is 6.6 % below, and 44-1 11.5 % above.
+below; by 2 it is 6.7 % below, and 44-1 11.2 % above.
 
 A PHM layer counts as the dense layer that it is for inference; training multiplies four quarters of it.
 

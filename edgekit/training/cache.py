@@ -69,7 +69,8 @@ def cached(key: str, compute: Callable[[], Arrays]) -> dict[str, np.ndarray]:
 def _read(path: Path) -> dict[str, np.ndarray] | None:
     """The arrays of a whole file, None when it is absent or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: NumPy leaves a damaged archive open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except ARCHIVE_ERRORS:
         return None

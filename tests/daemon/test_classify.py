@@ -152,6 +152,9 @@ def test_an_archive_that_names_its_channels_is_put_in_order(golden_bundle, tmp_p
         assert served.post(path, npz(x=window, channels=[*names[:-1], "other"])).status == 400
         assert served.post(path, npz(x=window, channels=names[:3])).status == 400
         assert served.post(path, npz(x=window, channels=np.array(names, "S"))).status == 400
+        assert served.post(path, npz(x=window, channels=np.zeros(1_000_000, "<U0"))).status in (400, 413)
+        assert served.post(path, npz(x=np.r_[window, window[:1]], channels=[*names, "c0"])).status == 400
+        assert served.post(path, npz(x=window, channels=np.array("c0"))).json["probabilities"] == expected
 
 
 def zip_of(name: str, content: bytes) -> bytes:
