@@ -52,6 +52,8 @@ def read_training(run: Path) -> Training | None:
     if not file.is_file():
         return None
     value = json.loads(file.read_bytes())
+    if not isinstance(value, dict):
+        return None
     return Training(tuple(value["options"]), value["teacher"], value["teacher_weights"])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from edgekit.core.optional import require
 from edgekit.inspection.integer import IntegerShare
 from edgekit.inspection.onnx_integer import onnx_integer_share, onnx_weights
-from edgekit.inspection.onnx_products import macs_of
+from edgekit.inspection.onnx_products import has_open_sequence, macs_of
 from edgekit.inspection.products import total
 from edgekit.inspection.report import TensorRow
 
@@ -36,7 +36,7 @@ def walk(model: bytes) -> tuple[list[TensorRow], dict[str, int], int, int | None
     ]
     operators = dict(Counter(node.op_type for node in graph.node).most_common())
     sizes = _shapes(_inferred(onnx, _of_one(onnx.load_from_string(model)))) | known
-    macs = [macs_of(node, sizes) for node in graph.node]
+    macs = [None if has_open_sequence(node, shapes) else macs_of(node, sizes) for node in graph.node]
     parameters = sum(row.elements for row in onnx_weights(graph, tensors))
     return tensors, operators, parameters, total(macs), onnx_integer_share(graph, tensors, macs)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgekit.inspection.products import product_of, total
 
-__all__ = ["macs_of"]
+__all__ = ["has_open_sequence", "macs_of"]
 
 #: Products, and which of their inputs are the two factors; those of onnxruntime's own optimizer, too.
 _FACTORS = {
@@ -18,24 +18,10 @@ _FACTORS = {
 _RECURRENT = ("RNN", "LSTM", "GRU")
 
 #: Hold products, and are not counted.
-_UNCOUNTED = frozenset(
-    (
-        *("Attention", "DecoderAttention", "GroupQueryAttention", "LinearAttention", "MultiHeadAttention", "PackedAttention"),
-        *(
-            "CausalConvWithState",
-            "DeformConv",
-            "DynamicQuantizeLSTM",
-            "MatMulNBits",
-            "MoE",
-            "NhwcFusedConv",
-            "QAttention",
-            "QMoE",
-        ),
-    )
-)
+_UNCOUNTED = ("Attention", "CausalConvWithState", "DeformConv", "LinearAttention")
 
 #: What else of onnxruntime's own holds products has one of these in its name.
-_PRODUCT_WORDS = ("MatMul", "Gemm", "Conv", "Attention", "LSTM", "CDist")
+_PRODUCT_WORDS = ("MatMul", "Gemm", "Conv", "Attention", "LSTM", "CDist", "MoE")
 
 #: Of whose operators something is known. Others are somebody's own, or functions of the file.
 _DOMAINS = ("", "ai.onnx", "com.microsoft")
@@ -50,9 +36,7 @@ def macs_of(node: Any, shapes: _Shapes) -> int | None:
         node: of the graph.
         shapes: tensor -> sizes, negative where open; tensors without a shape are missing.
     """
-    if node.domain not in _DOMAINS or node.op_type in _UNCOUNTED or any(map(_holds_products, _graphs(node))):
-        return None
-    if node.domain == "com.microsoft" and node.op_type not in _FACTORS and any(part in node.op_type for part in _PRODUCT_WORDS):
+    if _is_uncounted(node) or any(map(_holds_products, _graphs(node))):
         return None
     if node.op_type in _RECURRENT:
         return _of_recurrent(*(shapes.get(name) for name in node.input[:3]))
@@ -70,6 +54,22 @@ def macs_of(node: Any, shapes: _Shapes) -> int | None:
         return product_of(*output, *weights[1:])
     transposed = any(a.name == "transA" and a.i for a in node.attribute)
     return product_of(*output, first[0 if transposed else -1])
+
+
+def has_open_sequence(node: Any, shapes: _Shapes) -> bool:
+    """Whether a recurrent layer takes sequences of any length, by the sizes of the file as it is: its batch may be open."""
+    if node.op_type not in _RECURRENT:
+        return False
+    layout = next((a.i for a in node.attribute if a.name == "layout"), 0)
+    x = shapes.get(node.input[0])
+    return x is None or len(x) <= layout or x[layout] < 0
+
+
+def _is_uncounted(node: Any) -> bool:
+    """Operators of nobody that is known, and those with products whose counting is not written."""
+    if node.domain == "com.microsoft":
+        return node.op_type not in _FACTORS and any(word in node.op_type for word in _PRODUCT_WORDS)
+    return node.domain not in _DOMAINS or node.op_type in _UNCOUNTED
 
 
 def _of_recurrent(x: tuple[int, ...] | None, weights: tuple[int, ...] | None, recurrence: tuple[int, ...] | None) -> int | None:
@@ -99,8 +99,8 @@ def _holds_products(graph: Any) -> bool:
 
 
 def _may_multiply(node: Any) -> bool:
-    known = node.domain in _DOMAINS and node.op_type not in (*_FACTORS, *_RECURRENT, *_UNCOUNTED, "Einsum")
-    return not known or any(map(_holds_products, _graphs(node)))
+    is_product = node.op_type in (*_FACTORS, *_RECURRENT, "Einsum")
+    return is_product or _is_uncounted(node) or any(map(_holds_products, _graphs(node)))
 
 
 def _graphs(node: Any) -> Iterable[Any]:

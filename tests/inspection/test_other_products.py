@@ -12,7 +12,7 @@ from tests.inspection.test_integer_share import node, onnx, save, tensor
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="files are written with LiteRT's schema")
 
-FLOAT, BOOL = 1, 9
+FLOAT = 1
 
 
 def ones(name: str, *shape: int):
@@ -52,6 +52,14 @@ def test_a_recurrent_layer_meets_all_its_weights_at_every_step(tmp_path, kind, g
     nodes = [node(kind, "x w r", "y", hidden_size=3, direction=way)]
     expected = 7 * directions * gates * 3 * (5 + 3)
     assert macs(tmp_path / "m.onnx", nodes, constants, [7, 1, 5], [7, directions, 1, 3]) == expected
+
+
+def test_a_sequence_of_any_length_makes_the_count_unknown_and_an_open_batch_does_not(tmp_path):
+    constants = [ones("w", 1, 12, 5), ones("r", 1, 12, 3)]
+    nodes = [node("LSTM", "x w r", "y", hidden_size=3)]
+    assert macs(tmp_path / "m.onnx", nodes, constants, ["T", 1, 5], ["T", 1, 1, 3]) is None
+    turned = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("LSTM", "t w r", "y", hidden_size=3)]
+    assert macs(tmp_path / "m.onnx", turned, constants, ["N", 7, 5], [7, 1, "N", 3]) == 7 * 12 * (5 + 3)
 
 
 @pytest.mark.parametrize(("inside", "expected"), [("MatMul", None), ("Add", 6 * 6)])

@@ -135,7 +135,7 @@ def test_windows_whose_channels_are_named_otherwise_are_other_data(recorded, tmp
 
 
 def test_a_teacher_sees_the_sensors_that_the_student_has_not(settings, recorded, tmp_path):
-    """One that knows the classes, by sensors that tell nothing to the student, pulls it towards them."""
+    """It has a say, by sensors that tell nothing to the student."""
     train(settings(out=tmp_path / "teacher", channels=NAMES[:3], epochs=4))
     losses = {}
     for name, more in (("alone", {}), ("taught", {"teacher": tmp_path / "teacher", "alpha": 0.0, "temperature": 1.0})):
