@@ -146,7 +146,8 @@ class TrainConfig:
             _expect(0 < getattr(self, name) <= _LARGEST, name, f"a number above 0, {_LARGEST:g} at most", getattr(self, name))
         for name in ("label_smoothing", "average", "warm_up"):
             _expect(0 <= getattr(self, name) < 1, name, "0 to below 1", getattr(self, name))
-        for name in ("seed", "weight_decay", "mixup", "patience", "gradient_norm"):
+        _expect(0 <= self.mixup <= _LARGEST, "mixup", f"0 to {_LARGEST:g}", self.mixup)
+        for name in ("seed", "weight_decay", "patience", "gradient_norm"):
             _expect(0 <= getattr(self, name) < float("inf"), name, "0 or more", getattr(self, name))
         _expect(self.copies is None or 0 <= self.copies <= _COPIES_ALLOWED, "copies", f"0 to {_COPIES_ALLOWED}", self.copies)
         _expect(

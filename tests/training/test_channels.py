@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 
 import numpy as np
@@ -145,3 +146,14 @@ def test_a_teacher_sees_the_sensors_that_the_student_has_not(settings, recorded,
     lacking = rewritten(recorded / "train.npz", tmp_path / "data/train.npz", channels=None).parent
     with pytest.raises(UserError, match=r"Expected a teacher of windows of shape \(6, 64\), .* takes windows of shape \(3, 64\)"):
         train(settings(data=lacking, teacher=tmp_path / "teacher"))
+
+
+def test_mixing_is_as_strong_as_asked_for(recorded, tmp_path):
+    """Halves of two windows are of two classes at once: no network gets below the entropy of that."""
+    options = ("--model", "tsak-student", "--epochs", 30, "--copies", 0, "--augment", "none", "--batch-size", 16)
+    losses = []
+    for mixup in (0, 1000):
+        edgekit("train", recorded, *options, "--out", tmp_path / f"{mixup}", "--mixup", mixup)
+        rows = csv.DictReader((tmp_path / f"{mixup}/curves.csv").read_text().splitlines())
+        losses.append(float(list(rows)[-1]["train_loss"]))
+    assert losses[0] < 0.2 < 0.4 < losses[1]

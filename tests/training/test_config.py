@@ -24,6 +24,8 @@ from edgekit.training.config import TrainConfig, default_copies, default_epochs
         ({"label_smoothing": 0.1, "loss": "focal"}, "label smoothing of 0 with the focal loss"),
         ({"copies": -1}, "copies of 0 to 100"),
         ({"copies": 101}, "copies of 0 to 100"),
+        ({"mixup": -0.1}, "mixup of 0 to 1e\\+06, got -0.1"),
+        ({"mixup": 1e308}, "mixup of 0 to 1e\\+06, got 1e\\+308"),
         ({"seed": -1}, "seed of 0 or more"),
     ],
 )
